@@ -1,0 +1,274 @@
+//! ```text
+//! async fn dashboard(db: &PgPool, workspace_id: &str) -> Result<Dashboard, DbError> {
+//!     let __cache_key = P::key(dashboard::__site(), &[P::part(&workspace_id)]);
+//!     let __cache_call = P::Call::new(dashboard::__site(), __cache_key);
+//!     let __cache_load = async move { … };
+//!     let __cache_shape = (&&&P::probe(&__cache_load)).shape();
+//!     P::cached(__cache_call, __cache_shape, P::Rules { … }, __cache_load).await
+//! }
+//! ```
+
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::spanned::Spanned;
+use syn::{Expr, ExprClosure};
+
+use super::companion::{self, member_name};
+use super::{
+    at, full_name, operand, ours, part, parts, private, return_edge, shape, tag, with_body,
+};
+use crate::function::Function;
+use crate::mentions::{self, Names};
+use crate::model::{Cached, Companion, Expiry};
+
+pub(crate) fn expand(cached: &Cached) -> TokenStream {
+    let function = with_body(&cached.function, &body(cached));
+    let companion = companion::expand(cached);
+    quote!(#function #companion)
+}
+
+fn body(cached: &Cached) -> TokenStream {
+    let private = private(cached.runtime.as_ref());
+    let site = match cached.companion {
+        Companion::None => {
+            let site = site(cached);
+            Some(ours!(static __CACHE_SITE: #private::Site = #site;))
+        }
+        _ => None,
+    };
+    let handle = handle(cached, &private);
+    let key = key(cached, &private);
+    let call = call(cached, &private, Use::Call);
+    let edge = return_edge(cached.function.answer());
+    let body = &cached.function.body;
+    let shape = shape(&private, &ours!(#private::probe(&__cache_load)));
+    let rules = rules(cached, &private);
+    let start = entry(cached, "cached");
+    ours! {
+        #site
+        let __cache_key = #key;
+        #handle
+        let __cache_call = #call;
+        let __cache_load = async move { #edge #body };
+        let __cache_shape = #shape;
+        #private::#start(__cache_call, __cache_shape, #rules, __cache_load).await
+    }
+}
+
+/// What a call is made for.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Use {
+    Call,
+    Peek,
+    Put,
+}
+
+/// `Site::new(…).ttl(…)`
+pub(super) fn site(cached: &Cached) -> TokenStream {
+    let private = private(cached.runtime.as_ref());
+    let name = full_name(&cached.function);
+    let template = &cached.template;
+    let ttl = literal(&cached.ttl, "ttl");
+    let none_ttl = literal(&cached.none_ttl, "none_ttl");
+    let version = cached.version.map(|version| ours!(.version(#version)));
+    ours!(#private::Site::new(#name, #template) #ttl #none_ttl #version)
+}
+
+fn literal(expiry: &Expiry, setter: &str) -> Option<TokenStream> {
+    let Expiry::Milliseconds(milliseconds) = expiry else {
+        return None;
+    };
+    let setter = format_ident!("{setter}");
+    Some(ours!(.#setter(::core::time::Duration::from_millis(#milliseconds))))
+}
+
+/// The path of the site's static.
+pub(super) fn site_of(cached: &Cached) -> TokenStream {
+    let name = &cached.function.sig.ident;
+    let site = member_name(cached, "site");
+    match cached.companion {
+        Companion::Enum => ours!(#name::#site()),
+        Companion::Methods => ours!(Self::#site()),
+        Companion::None => ours!(&__CACHE_SITE),
+    }
+}
+
+pub(super) fn key(cached: &Cached, private: &TokenStream) -> TokenStream {
+    let site = site_of(cached);
+    let parts = parts(private, &cached.parts);
+    ours!(#private::key(#site, #parts))
+}
+
+/// The cache that `cache = expr` names, kept alive for the call.
+pub(super) fn handle(cached: &Cached, private: &TokenStream) -> Option<TokenStream> {
+    let expr = cached.cache.as_ref()?;
+    let value = operand(expr);
+    let span = at(expr.span());
+    // The body may take the parameter with it that holds the handle.
+    let value = if mentions_owned(&cached.function, expr) {
+        quote_spanned!(span=> &::core::clone::Clone::clone(&#value))
+    } else {
+        quote_spanned!(span=> &#value)
+    };
+    Some(ours!(let __cache_handle: &#private::Cache = #value;))
+}
+
+/// Whether `expr` mentions a parameter that the body takes by value.
+pub(super) fn mentions_owned(function: &Function, expr: &Expr) -> bool {
+    let names = mentions::of_expr(expr);
+    function
+        .pieces()
+        .any(|piece| piece.is_by_value() && piece.binds_one_of(&names))
+}
+
+/// `Call::new(site, key)` with the options that are not the site's.
+pub(super) fn call(cached: &Cached, private: &TokenStream, wanted: Use) -> TokenStream {
+    let site = site_of(cached);
+    let cache = cached.cache.as_ref().map(|_| ours!(.cache(__cache_handle)));
+    let stores = wanted != Use::Peek;
+    let ttl = stores.then(|| computed(&cached.ttl, "ttl")).flatten();
+    let none_ttl = stores
+        .then(|| computed(&cached.none_ttl, "none_ttl"))
+        .flatten();
+    let skip = match &cached.skip_cache {
+        Some(expr) if wanted == Use::Call => {
+            Some(quote_spanned!(at(expr.span())=> .skip_lookup(#expr)))
+        }
+        _ => None,
+    };
+    let tags = (!cached.tags.is_empty()).then(|| {
+        let tags = cached.tags.iter().map(|text| tag(private, text));
+        ours!(.tags(::std::vec![#(#tags),*]))
+    });
+    ours!(#private::Call::new(#site, __cache_key) #cache #ttl #none_ttl #skip #tags)
+}
+
+fn computed(expiry: &Expiry, setter: &str) -> Option<TokenStream> {
+    let Expiry::Expr(expr) = expiry else {
+        return None;
+    };
+    let setter = format_ident!("{setter}");
+    Some(quote_spanned!(at(expr.span())=> .#setter(#expr)))
+}
+
+pub(super) fn rules(cached: &Cached, private: &TokenStream) -> TokenStream {
+    let cache_if = rule(cached.cache_if.as_ref());
+    let ttl_with = rule(cached.ttl_with.as_ref());
+    ours!(#private::Rules { cache_if: #cache_if, ttl_with: #ttl_with })
+}
+
+/// A closure as it is; a function in a closure, so that `&String` may meet a `fn(&str)`.
+fn rule(expr: Option<&Expr>) -> TokenStream {
+    match expr {
+        None => ours!(::core::option::Option::None),
+        Some(Expr::Closure(closure)) => closure_rule(closure),
+        Some(expr) => {
+            let function = operand(expr);
+            quote_spanned!(at(expr.span())=> ::core::option::Option::Some(&|__cache_value| #function(__cache_value)))
+        }
+    }
+}
+
+fn closure_rule(closure: &ExprClosure) -> TokenStream {
+    quote_spanned!(at(closure.span())=> ::core::option::Option::Some(&#closure))
+}
+
+/// A function of the runtime that stores answers, with the span of the answer's type: what cannot be stored is
+/// underlined there.
+pub(super) fn entry(cached: &Cached, name: &str) -> TokenStream {
+    let span = cached
+        .function
+        .answer()
+        .map_or_else(proc_macro2::Span::mixed_site, |answer| at(answer.span()));
+    let name = syn::Ident::new(name, span);
+    quote!(#name)
+}
+
+/// A part of a pattern: given only when all that it mentions is given.
+pub(super) fn pattern_part(
+    cached: &Cached,
+    private: &TokenStream,
+    index: usize,
+) -> (TokenStream, TokenStream) {
+    let given = &cached.parts[index];
+    let span = at(given.expr.span());
+    let pieces = cached.pieces(&given.names);
+    if pieces.is_empty() {
+        let part = part(private, given);
+        return (
+            TokenStream::new(),
+            ours!(::core::option::Option::Some(#part)),
+        );
+    }
+    if let (Expr::Path(path), [piece]) = (&given.expr, pieces.as_slice())
+        && piece.pattern.is_none()
+        && path.path.is_ident(&piece.name)
+    {
+        let name = &piece.name;
+        let part = quote_spanned!(span=> #private::part(__cache_part));
+        return (
+            TokenStream::new(),
+            ours!(#name.as_ref().map(|__cache_part| #part)),
+        );
+    }
+    let values = pieces.iter().map(|piece| {
+        let name = &piece.name;
+        if is_shared(cached, &piece.bindings, index) {
+            if is_place(&given.expr) && piece.pattern.is_none() {
+                ours!(#name.as_ref())
+            } else {
+                ours!(::core::clone::Clone::clone(&#name))
+            }
+        } else {
+            ours!(#name)
+        }
+    });
+    let bound = pieces.iter().map(|piece| {
+        let name = &piece.name;
+        match &piece.pattern {
+            Some(pattern) => quote!(#pattern),
+            None => quote!(#name),
+        }
+    });
+    let local = format_ident!(
+        "__cache_part_{index}",
+        span = proc_macro2::Span::mixed_site()
+    );
+    let part = part(private, given);
+    let before = ours! {
+        let #local = match (#(#values,)*) {
+            (#(::core::option::Option::Some(#bound),)*) => ::core::option::Option::Some(#private::segment(#part)),
+            _ => ::core::option::Option::None,
+        };
+    };
+    let given = ours!(#local.as_ref().map(|__cache_part| #private::part(__cache_part)));
+    (before, given)
+}
+
+/// Whether another part of the key needs one of these names too.
+fn is_shared(cached: &Cached, bindings: &[syn::Ident], index: usize) -> bool {
+    let names: Names = bindings
+        .iter()
+        .map(|binding| binding.unraw().to_string())
+        .collect();
+    let others = cached
+        .parts
+        .iter()
+        .enumerate()
+        .filter(|(other, _)| *other != index);
+    others
+        .into_iter()
+        .any(|(_, part)| !part.names.is_disjoint(&names))
+}
+
+/// Whether an expression reads through a reference as it does through the value: fields and method calls.
+fn is_place(expr: &Expr) -> bool {
+    match expr {
+        Expr::Path(_) => true,
+        Expr::Field(field) => is_place(&field.base),
+        Expr::MethodCall(call) => is_place(&call.receiver),
+        Expr::Reference(reference) => is_place(&reference.expr),
+        _ => false,
+    }
+}

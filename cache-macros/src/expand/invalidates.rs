@@ -1,0 +1,268 @@
+//! ```text
+//! async fn rename(db: &PgPool, workspace_id: &str) -> Result<(), DbError> {
+//!     static __CACHE_SITE: P::Site = P::Site::new("app::rename", "");
+//!     let __cache_targets = vec![dashboard::pattern(Some(workspace_id), None).into(), …];
+//!     let __cache_invalidation = P::Invalidation::new(&__CACHE_SITE).targets(__cache_targets);
+//!     let __cache_body = async move { … };
+//!     let __cache_shape = (&&&P::probe(&__cache_body)).shape();
+//!     P::invalidating(__cache_invalidation, __cache_shape, None, __cache_body).await
+//! }
+//! ```
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::spanned::Spanned;
+use syn::{Expr, Path, PathArguments};
+
+use super::cached::mentions_owned;
+use super::{at, full_name, operand, ours, part, private, return_edge, shape, with_body};
+use crate::model::{Argument, Call, Callee, Invalidates, Part, RESULT, Target, Text};
+
+pub(crate) fn expand(invalidates: &Invalidates) -> TokenStream {
+    with_body(&invalidates.function, &body(invalidates))
+}
+
+fn body(invalidates: &Invalidates) -> TokenStream {
+    let private = private(invalidates.runtime.as_ref());
+    let name = full_name(&invalidates.function);
+    let mut emitter = Emitter {
+        private: &private,
+        before: Vec::new(),
+    };
+    let (later, now): (Vec<_>, Vec<_>) = invalidates
+        .targets
+        .iter()
+        .partition(|target| target.mentions_result());
+    let now: Vec<_> = now
+        .into_iter()
+        .map(|target| emitter.target(target))
+        .collect();
+    let later: Vec<_> = later
+        .into_iter()
+        .map(|target| emitter.later(target))
+        .collect();
+    let before = emitter.before;
+    let from_result = if later.is_empty() {
+        ours!(::core::option::Option::None)
+    } else {
+        ours!(::core::option::Option::Some(
+            &|__cache_answer| ::std::vec![#(#later),*]
+        ))
+    };
+    let handle = invalidates
+        .cache
+        .as_ref()
+        .map(|expr| handle(invalidates, expr, &private));
+    let cache = invalidates
+        .cache
+        .as_ref()
+        .map(|_| ours!(.cache(__cache_handle)));
+    let always = invalidates.always.then(|| ours!(.always()));
+    let edge = return_edge(invalidates.function.answer());
+    let body = &invalidates.function.body;
+    let shape = shape(&private, &ours!(#private::probe(&__cache_body)));
+    ours! {
+        static __CACHE_SITE: #private::Site = #private::Site::new(#name, "");
+        #(#before)*
+        #handle
+        let __cache_invalidation = #private::Invalidation::new(&__CACHE_SITE)
+            #cache #always .targets(::std::vec![#(#now),*]);
+        let __cache_body = async move { #edge #body };
+        let __cache_shape = #shape;
+        #private::invalidating(__cache_invalidation, __cache_shape, #from_result, __cache_body).await
+    }
+}
+
+fn handle(invalidates: &Invalidates, expr: &Expr, private: &TokenStream) -> TokenStream {
+    let value = operand(expr);
+    let value = if mentions_owned(&invalidates.function, expr) {
+        quote_spanned!(at(expr.span())=> &::core::clone::Clone::clone(&#value))
+    } else {
+        quote_spanned!(at(expr.span())=> &#value)
+    };
+    ours!(let __cache_handle: &#private::Cache = #value;)
+}
+
+/// Turns targets to expressions, and collects what has to be computed before the body runs.
+struct Emitter<'a> {
+    private: &'a TokenStream,
+    before: Vec<TokenStream>,
+}
+
+impl Emitter<'_> {
+    /// A target that is known before the body.
+    fn target(&self, target: &Target) -> TokenStream {
+        let values = |text: &Text| -> Vec<TokenStream> {
+            text.parts
+                .iter()
+                .map(|given| part(self.private, given))
+                .collect()
+        };
+        match target {
+            Target::Pattern(text) => self.text("pattern_of", text, &values(text)),
+            Target::Tag(text) => self.text("tag", text, &values(text)),
+            Target::Call(call) => {
+                let arguments = call.arguments.iter().map(argument).collect();
+                self.call(call, arguments)
+            }
+        }
+    }
+
+    /// A target that waits for the answer; what it takes from parameters is computed before.
+    fn later(&mut self, target: &Target) -> TokenStream {
+        let (expr, place) = match target {
+            Target::Pattern(text) | Target::Tag(text) => {
+                let name = if matches!(target, Target::Tag(_)) {
+                    "tag"
+                } else {
+                    "pattern_of"
+                };
+                let values: Vec<_> = text
+                    .parts
+                    .iter()
+                    .map(|given| self.later_part(given))
+                    .collect();
+                (
+                    self.text(name, text, &values),
+                    text.parts.iter().find(|part| part.mentions_result()),
+                )
+            }
+            Target::Call(call) => {
+                let arguments = call
+                    .arguments
+                    .iter()
+                    .map(|given| self.later_argument(given))
+                    .collect();
+                let place = call.arguments.iter().find_map(|argument| match argument {
+                    Argument::Expr(part) if part.mentions_result() => Some(part),
+                    _ => None,
+                });
+                (self.call(call, arguments), place)
+            }
+        };
+        // The user's own word `result`, with its place and hygiene.
+        let span = place.map_or_else(Span::call_site, |part| part.expr.span());
+        let result = Ident::new(RESULT, span);
+        ours!({ let #result = __cache_answer; #expr })
+    }
+
+    fn later_part(&mut self, given: &Part) -> TokenStream {
+        let private = self.private;
+        let value = part(private, given);
+        if given.mentions_result() {
+            return value;
+        }
+        let name = self.keep(&ours!(#private::segment(#value)));
+        ours!(#private::part(&#name))
+    }
+
+    fn later_argument(&mut self, given: &Argument) -> Value {
+        if matches!(given, Argument::Any(_)) || given.mentions_result() {
+            return argument(given);
+        }
+        let Value { tokens, span, .. } = argument(given);
+        let name = self.keep(&tokens);
+        Value {
+            tokens: quote_spanned!(at(span)=> ::core::clone::Clone::clone(&#name)),
+            span,
+            is_any: false,
+        }
+    }
+
+    /// Computes a value before the body, and says what it is called.
+    fn keep(&mut self, value: &TokenStream) -> Ident {
+        let name = format_ident!(
+            "__cache_kept_{}",
+            self.before.len(),
+            span = Span::mixed_site()
+        );
+        self.before.push(ours!(let #name = #value;));
+        name
+    }
+
+    fn text(&self, function: &str, text: &Text, values: &[TokenStream]) -> TokenStream {
+        let private = self.private;
+        let function = Ident::new(function, Span::mixed_site());
+        let template = &text.template;
+        ours!(#private::Target::from(#private::#function(#template, &[#(#values),*])))
+    }
+
+    /// `path::f::pattern(…)`, or `path::f::key(…)` when every argument is given: one exact key.
+    fn call(&self, call: &Call, arguments: Vec<Value>) -> TokenStream {
+        let private = self.private;
+        let is_pattern = arguments.iter().any(|argument| argument.is_any);
+        let verb = if is_pattern { "pattern" } else { "key" };
+        let arguments = arguments.into_iter().map(
+            |Value {
+                 tokens,
+                 span,
+                 is_any,
+             }| {
+                if is_pattern && !is_any {
+                    quote_spanned!(at(span)=> ::core::option::Option::Some(#tokens))
+                } else {
+                    tokens
+                }
+            },
+        );
+        match &call.callee {
+            Callee::Function(path) => {
+                let callee = companion_path(path, verb);
+                quote_spanned!(at(path.span())=> #private::Target::from(#callee(#(#arguments),*)))
+            }
+            Callee::Method(call) => {
+                let (receiver, dot, turbofish) = (&call.receiver, &call.dot_token, &call.turbofish);
+                let method =
+                    format_ident!("{}_{verb}", call.method.unraw(), span = call.method.span());
+                quote_spanned!(at(call.method.span())=>
+                    #private::Target::from(#receiver #dot #method #turbofish(#(#arguments),*)))
+            }
+        }
+    }
+}
+
+/// An argument as it is handed over.
+struct Value {
+    tokens: TokenStream,
+    span: Span,
+    is_any: bool,
+}
+
+fn argument(given: &Argument) -> Value {
+    let (tokens, span, is_any) = match given {
+        Argument::Any(underscore) => {
+            let span = underscore.span();
+            (
+                quote_spanned!(at(span)=> ::core::option::Option::None),
+                span,
+                true,
+            )
+        }
+        Argument::Owned(name) => {
+            let span = name.span();
+            (
+                quote_spanned!(at(span)=> ::core::clone::Clone::clone(&#name)),
+                span,
+                false,
+            )
+        }
+        Argument::Expr(part) => (part.expr.to_token_stream(), part.expr.span(), false),
+    };
+    Value {
+        tokens,
+        span,
+        is_any,
+    }
+}
+
+/// `path::f` to `path::f::key`; generics go along to the end.
+fn companion_path(path: &Path, verb: &str) -> TokenStream {
+    let mut path = path.clone();
+    let Some(last) = path.segments.last_mut() else {
+        return TokenStream::new();
+    };
+    let verb = Ident::new(verb, last.ident.span());
+    let generics = std::mem::replace(&mut last.arguments, PathArguments::None);
+    quote!(#path::#verb #generics)
+}

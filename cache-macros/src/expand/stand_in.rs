@@ -1,0 +1,93 @@
+//! What is emitted beside a mistake: the function as it was written, and a companion that does nothing, so that nothing
+//! else in the program turns red.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+use syn::Type;
+
+use super::companion::{Member, frame, key_generics, owned, takes, whole_call};
+use super::{has_opaque_type, ours, untouched};
+use crate::function::Function;
+use crate::mentions::Names;
+use crate::model::{Cached, Companion};
+
+/// For `#[cached]`: the function and the companion's signatures.
+pub(crate) fn cached(cached: &Cached) -> TokenStream {
+    let function = untouched(&cached.function);
+    let companion = companion(cached);
+    quote!(#function #companion)
+}
+
+/// For `#[invalidates]`: the function alone.
+pub(crate) fn function(function: &Function) -> TokenStream {
+    untouched(function)
+}
+
+fn companion(cached: &Cached) -> TokenStream {
+    if cached.companion == Companion::None {
+        return TokenStream::new();
+    }
+    let private = super::private(cached.runtime.as_ref());
+    let (key, policy) = (&cached.key_names, &cached.policy_names);
+    let optional = |ty: &Type| ours!(::core::option::Option<#ty>);
+    let mut members = vec![
+        member(
+            cached,
+            "key",
+            key,
+            Type::to_token_stream,
+            Some(ours!(#private::Key)),
+        ),
+        member(
+            cached,
+            "pattern",
+            key,
+            optional,
+            Some(ours!(#private::Pattern)),
+        ),
+        member(cached, "invalidate", policy, Type::to_token_stream, None),
+    ];
+    let answer = cached.function.answer();
+    if let Some(answer) =
+        answer.filter(|answer| !has_opaque_type(answer) && cached.function.sig.asyncness.is_some())
+    {
+        let answer = owned(answer.to_token_stream());
+        let peeked = ours!(::core::option::Option<#answer>);
+        members.push(member(
+            cached,
+            "peek",
+            policy,
+            Type::to_token_stream,
+            Some(peeked),
+        ));
+        let mut put = member(cached, "put", policy, Type::to_token_stream, None);
+        put.takes.push(ours!(_: impl #private::IntoAnswer<#answer>));
+        members.push(put);
+        members.push(whole_call(cached, "refresh", nothing()));
+        members.push(whole_call(cached, "uncached", nothing()));
+    }
+    let members = members.iter().map(|member| member.expand(cached));
+    frame(cached, &quote!(#(#members)*))
+}
+
+fn member(
+    cached: &Cached,
+    verb: &'static str,
+    names: &Names,
+    ty: impl Fn(&Type) -> TokenStream,
+    answer: Option<TokenStream>,
+) -> Member {
+    Member {
+        verb,
+        doc: "Stands in until the attribute is right.",
+        is_async: !matches!(verb, "key" | "pattern"),
+        takes: takes(cached, names, ty),
+        generics: key_generics(cached, names, answer.as_ref()),
+        answer,
+        body: nothing(),
+    }
+}
+
+fn nothing() -> TokenStream {
+    ours!(::core::unimplemented!())
+}

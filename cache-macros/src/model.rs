@@ -1,0 +1,140 @@
+//! What an expansion is made from: everything is resolved, nothing can fail any more.
+
+use proc_macro2::Ident;
+use syn::{Expr, Path};
+
+use crate::function::{Function, Piece};
+use crate::mentions::Names;
+
+/// `#[cached]` on a function.
+pub(crate) struct Cached {
+    pub(crate) function: Function,
+    pub(crate) runtime: Option<Path>,
+    pub(crate) companion: Companion,
+    /// The key as the runtime takes it: `exec:dashboard:{}:{}`.
+    pub(crate) template: String,
+    pub(crate) parts: Vec<Part>,
+    pub(crate) ttl: Expiry,
+    pub(crate) none_ttl: Expiry,
+    pub(crate) version: Option<u16>,
+    pub(crate) ttl_with: Option<Expr>,
+    pub(crate) cache_if: Option<Expr>,
+    pub(crate) skip_cache: Option<Expr>,
+    pub(crate) tags: Vec<Text>,
+    pub(crate) cache: Option<Expr>,
+    /// Names of the parameters that the key mentions.
+    pub(crate) key_names: Names,
+    /// Those, and what else decides where and how long an answer is stored.
+    pub(crate) policy_names: Names,
+}
+
+impl Cached {
+    /// What the companion's functions ask for: the pieces that bind one of `names`.
+    pub(crate) fn pieces(&self, names: &Names) -> Vec<&Piece> {
+        self.function
+            .pieces()
+            .filter(|piece| piece.binds_one_of(names))
+            .collect()
+    }
+
+    /// Whether the key is all that the companion's functions need to know.
+    pub(crate) fn key_is_enough(&self) -> bool {
+        self.key_names == self.policy_names
+    }
+}
+
+/// Where typed access to the entries stands.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Companion {
+    /// An empty enum of the function's name.
+    Enum,
+    /// Methods beside the method.
+    Methods,
+    None,
+}
+
+/// An expression, and the parameters that it mentions.
+pub(crate) struct Part {
+    pub(crate) expr: Expr,
+    pub(crate) names: Names,
+}
+
+/// A text for the runtime, and the values of its placeholders.
+pub(crate) struct Text {
+    pub(crate) template: String,
+    pub(crate) parts: Vec<Part>,
+}
+
+/// How long an answer is kept.
+pub(crate) enum Expiry {
+    Default,
+    Milliseconds(u64),
+    Expr(Expr),
+}
+
+/// `#[invalidates]` on a function.
+pub(crate) struct Invalidates {
+    pub(crate) function: Function,
+    pub(crate) runtime: Option<Path>,
+    pub(crate) targets: Vec<Target>,
+    pub(crate) always: bool,
+    pub(crate) cache: Option<Expr>,
+}
+
+/// One thing to clear.
+pub(crate) enum Target {
+    Pattern(Text),
+    Tag(Text),
+    Call(Call),
+}
+
+/// `path::function(args)` or `receiver.method(args)`, turned to the companion's key or pattern.
+pub(crate) struct Call {
+    pub(crate) callee: Callee,
+    pub(crate) arguments: Vec<Argument>,
+}
+
+pub(crate) enum Callee {
+    /// `path::function`; generics stand on the last segment.
+    Function(Path),
+    Method(Box<syn::ExprMethodCall>),
+}
+
+pub(crate) enum Argument {
+    /// `_`
+    Any(syn::Token![_]),
+    /// A parameter that the body takes with it, so that its value is copied first.
+    Owned(Ident),
+    Expr(Part),
+}
+
+/// The name of an answer's value in texts and typed targets.
+pub(crate) const RESULT: &str = "result";
+
+impl Text {
+    pub(crate) fn mentions_result(&self) -> bool {
+        self.parts.iter().any(Part::mentions_result)
+    }
+}
+
+impl Part {
+    pub(crate) fn mentions_result(&self) -> bool {
+        self.names.contains(RESULT)
+    }
+}
+
+impl Target {
+    /// Whether it can only be known when the answer is.
+    pub(crate) fn mentions_result(&self) -> bool {
+        match self {
+            Self::Pattern(text) | Self::Tag(text) => text.mentions_result(),
+            Self::Call(call) => call.arguments.iter().any(Argument::mentions_result),
+        }
+    }
+}
+
+impl Argument {
+    pub(crate) fn mentions_result(&self) -> bool {
+        matches!(self, Self::Expr(part) if part.mentions_result())
+    }
+}

@@ -1,0 +1,254 @@
+//! How a cache is configured.
+
+use std::fmt;
+use std::time::Duration;
+
+use redis::{Client, IntoConnectionInfo};
+
+use crate::cache::Cache;
+use crate::engine::Engine;
+use crate::environment;
+use crate::error::ConfigError;
+use crate::flight::Flights;
+use crate::key::is_plain;
+use crate::observe::Register;
+use crate::store::Store;
+use crate::store::memory::Memory;
+use crate::store::redis::Redis;
+use crate::store::redis::link::Link;
+
+/// Configures a [`Cache`]; made by [`Cache::builder`].
+///
+/// ```
+/// use std::time::Duration;
+///
+/// # fn main() -> Result<(), cache_runtime::ConfigError> {
+/// let cache = cache_runtime::Cache::builder().prefix("shop").default_ttl(Duration::from_secs(60)).build()?;
+/// assert_eq!(cache.store_name(), "memory");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+#[must_use]
+pub struct Builder {
+    pub(crate) server: Option<Server>,
+    pub(crate) prefix: String,
+    pub(crate) enabled: bool,
+    pub(crate) default_ttl: Duration,
+    pub(crate) operation_timeout: Duration,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) slow: Duration,
+    pub(crate) memory_capacity: u64,
+    pub(crate) max_connections: usize,
+}
+
+/// A Redis server, by URL or in parts.
+#[derive(Clone)]
+pub(crate) struct Server {
+    pub(crate) url: Option<String>,
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    /// Beside a URL this and the database fill in what it leaves out.
+    pub(crate) password: Option<String>,
+    pub(crate) database: Option<i64>,
+}
+
+impl Builder {
+    pub(crate) fn new() -> Self {
+        Self {
+            server: None,
+            prefix: "cache".to_owned(),
+            enabled: true,
+            default_ttl: Duration::from_secs(300),
+            operation_timeout: Duration::from_millis(500),
+            connect_timeout: Duration::from_secs(2),
+            slow: Duration::from_millis(50),
+            memory_capacity: 64 << 20,
+            max_connections: 10,
+        }
+    }
+
+    /// Begins with what the environment says, under the names that [`Cache::from_env`] lists.
+    ///
+    /// # Errors
+    /// Everything in the environment that is wrong.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        let (builder, problems) = environment::read(|name| std::env::var(name).ok());
+        ConfigError::check(problems)?;
+        Ok(builder)
+    }
+
+    /// Shares answers through this server: `redis://[user[:password]@]host[:port][/database]`, or `redis+unix:///path`.
+    ///
+    /// Nothing is connected before the first call, and a server that is away is no error: the functions run uncached until it is there.
+    pub fn redis(mut self, url: impl Into<String>) -> Self {
+        self.server = Some(Server { url: Some(url.into()), host: String::new(), port: 0, password: None, database: None });
+        self
+    }
+
+    /// Keeps answers in this process. The default.
+    pub fn memory(mut self) -> Self {
+        self.server = None;
+        self
+    }
+
+    /// The first segments of every key in Redis, which isolate programs and environments from each other. Default: `cache`.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// `false`: every call runs its function. Invalidations still go out, for the rest of the fleet. Default: `true`.
+    pub fn enabled(mut self, enabled: bool) -> Self {
+        self.enabled = enabled;
+        self
+    }
+
+    /// Expiry where a function names none. Default: 5 minutes.
+    pub fn default_ttl(mut self, ttl: Duration) -> Self {
+        self.default_ttl = ttl;
+        self
+    }
+
+    /// The longest time that one Redis operation may take before the source answers. Default: 500 ms.
+    pub fn operation_timeout(mut self, timeout: Duration) -> Self {
+        self.operation_timeout = timeout;
+        self
+    }
+
+    /// The longest time that an attempt to connect may take, in the background. Default: 2 s.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// A look-up that takes longer is logged as slow. Default: 50 ms.
+    pub fn slow_threshold(mut self, threshold: Duration) -> Self {
+        self.slow = threshold;
+        self
+    }
+
+    /// Bytes that the store of this process may hold; past that, what was used least goes. Default: 64 MiB.
+    pub fn memory_capacity(mut self, bytes: u64) -> Self {
+        self.memory_capacity = bytes;
+        self
+    }
+
+    /// Upper bound on connections to Redis. One, shared by all callers, is used today. Default: 10.
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        self.max_connections = connections;
+        self
+    }
+
+    /// Makes the cache.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the configuration; a server that does not answer is not.
+    pub fn build(self) -> Result<Cache, ConfigError> {
+        let mut problems = Vec::new();
+        problems.extend(Self::check_prefix(&self.prefix).err());
+        for (what, duration) in [
+            ("default_ttl", self.default_ttl),
+            ("operation_timeout", self.operation_timeout),
+            ("connect_timeout", self.connect_timeout),
+        ] {
+            if duration.is_zero() {
+                problems.push(format!("{what} must be longer than 0"));
+            }
+        }
+        if self.max_connections == 0 {
+            problems.push("max_connections must be at least 1".to_owned());
+        }
+        let store = match self.server.as_ref().map(Server::client) {
+            None => Some(Store::Memory(Memory::new(self.memory_capacity))),
+            Some(Ok(client)) => {
+                let link = Link::new(client, self.connect_timeout);
+                Some(Store::Redis(Redis::new(link, &self.prefix, self.operation_timeout)))
+            }
+            Some(Err(problem)) => {
+                problems.push(problem);
+                None
+            }
+        };
+        let Some(store) = store else { return Err(ConfigError::check(problems).expect_err("a problem was told")) };
+        ConfigError::check(problems)?;
+        Ok(Cache::new(Engine {
+            store,
+            flights: Flights::new(),
+            register: Register::default(),
+            enabled: self.enabled,
+            default_ttl: self.default_ttl,
+            slow: self.slow,
+        }))
+    }
+
+    /// Makes the cache and installs it as the default of all annotated functions.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build); then the default stays as it was.
+    pub fn install(self) -> Result<Cache, ConfigError> {
+        let cache = self.build()?;
+        cache.clone().install();
+        Ok(cache)
+    }
+
+    pub(crate) fn check_prefix(prefix: &str) -> Result<(), String> {
+        let segment = |segment: &str| !segment.is_empty() && segment.bytes().all(is_plain);
+        if prefix.is_empty() || prefix.split(':').all(segment) {
+            return Ok(());
+        }
+        Err(format!("prefix `{}` must be segments of letters, digits and `-_.@/+~`, joined by `:`", prefix.escape_debug()))
+    }
+}
+
+impl Server {
+    /// The client, not connected yet. The problem tells no part of the URL, which may hold a password.
+    pub(crate) fn client(&self) -> Result<Client, String> {
+        let info = match &self.url {
+            Some(url) => url.as_str().into_connection_info(),
+            None => (self.host.as_str(), self.port).into_connection_info(),
+        };
+        let info = info.map_err(|error| format!("the Redis URL cannot be used: {}", error.detail().unwrap_or("it has another form than redis://host:port/database")))?;
+        let mut settings = info.redis_settings().clone();
+        if let Some(password) = self.password.as_ref().filter(|_| settings.password().is_none()) {
+            settings = settings.set_password(password);
+        }
+        if let Some(database) = self.database.filter(|_| settings.db() == 0) {
+            settings = settings.set_db(database);
+        }
+        Client::open(info.set_redis_settings(settings)).map_err(|error| format!("the Redis server cannot be used: {}", error.detail().unwrap_or("its URL needs something that is not built in")))
+    }
+}
+
+impl fmt::Debug for Server {
+    /// Without the URL and the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let address = self.client().map(|client| client.get_connection_info().addr().to_string());
+        f.debug_struct("Server").field("address", &address.as_deref().unwrap_or("not usable")).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_is_wrong_is_told_at_once() {
+        let error = Builder::new()
+            .redis("redis:/nonsense:hunter2")
+            .prefix("a::b")
+            .default_ttl(Duration::ZERO)
+            .max_connections(0)
+            .build()
+            .expect_err("four mistakes");
+        assert_eq!(error.problems().len(), 4, "{error}");
+        assert!(!error.to_string().contains("hunter2"));
+    }
+
+    #[test]
+    fn no_secret_is_shown() {
+        let builder = Builder::new().redis("redis://me:hunter2@127.0.0.1:1/");
+        let shown = format!("{builder:?} {:?}", builder.clone().build().expect("right"));
+        assert!(!shown.contains("hunter2") && shown.contains("127.0.0.1:1"), "{shown}");
+    }
+}

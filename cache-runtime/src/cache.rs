@@ -1,0 +1,113 @@
+//! The cache's handle, and the default that annotated functions use.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+
+use crate::builder::Builder;
+use crate::engine::Engine;
+use crate::environment;
+use crate::error::{ConfigError, Error};
+use crate::key::Target;
+use crate::observe::Stats;
+use crate::site::Site;
+
+/// The only global: the cache that annotated functions use.
+static INSTALLED: ArcSwapOption<Engine> = ArcSwapOption::const_empty();
+
+/// A cache; clones are handles of the same one.
+///
+/// Nothing has to be set up: the first call of an annotated function makes a default cache [from the environment](Self::from_env), and
+/// [`Builder::install`] replaces it.
+#[derive(Clone)]
+pub struct Cache {
+    pub(crate) engine: Arc<Engine>,
+}
+
+impl Cache {
+    pub(crate) fn new(engine: Engine) -> Self {
+        Self { engine: Arc::new(engine) }
+    }
+
+    /// Configures a cache, from defaults that need no server.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    #[doc = include_str!("environment.md")]
+    ///
+    /// # Errors
+    /// Everything in the environment that is wrong.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Builder::from_env()?.build()
+    }
+
+    /// The default cache. Where none is installed, it is made from the environment; what is wrong there is logged and left out,
+    /// and where it is the server's address or a switch, the cache is switched off.
+    pub fn current() -> Self {
+        if let Some(engine) = INSTALLED.load_full() {
+            return Self { engine };
+        }
+        let (builder, problems) = environment::read(|name| std::env::var(name).ok());
+        for problem in problems {
+            tracing::error!(%problem, "cache configuration");
+        }
+        let made = builder.build().unwrap_or_else(|error| {
+            tracing::error!(%error, "cache switched off");
+            Self::off()
+        });
+        // Of several first callers one installs.
+        let before = INSTALLED.compare_and_swap(&None::<Arc<Engine>>, Some(made.engine.clone()));
+        before.as_ref().map_or(made, |engine| Self { engine: engine.clone() })
+    }
+
+    /// Makes this the cache that annotated functions use from now on; the one before lives on with its handles.
+    pub fn install(self) {
+        INSTALLED.store(Some(self.engine));
+    }
+
+    /// Makes everything that `targets` name old, on all instances: a call that begins after this returned never gets what was loaded
+    /// before. It costs one round trip, however many keys there are.
+    ///
+    /// What could not be delivered is logged and counted as `failed_invalidations`; see [`try_invalidate`](Self::try_invalidate).
+    pub async fn invalidate<T: Into<Target>>(&self, targets: impl IntoIterator<Item = T>) {
+        // Logged and counted where it happened.
+        let _ = self.try_invalidate(targets).await;
+    }
+
+    /// Like [`invalidate`](Self::invalidate), and tells when it failed.
+    ///
+    /// # Errors
+    /// Redis could not be reached, did not answer in time (then it may have been done), or refused.
+    pub async fn try_invalidate<T: Into<Target>>(&self, targets: impl IntoIterator<Item = T>) -> Result<(), Error> {
+        static BY_HAND: Site = Site::new("Cache::invalidate", "");
+        let targets: Vec<Target> = targets.into_iter().map(Into::into).collect();
+        self.engine.invalidate(&BY_HAND, &targets).await
+    }
+
+    /// What this cache has done since it was built.
+    pub fn stats(&self) -> Stats {
+        self.engine.register.stats()
+    }
+
+    /// `"redis"`, or `"memory"` for the store of this process.
+    pub fn store_name(&self) -> &'static str {
+        self.engine.store.name()
+    }
+
+    /// Whether answers are looked up and stored.
+    pub fn is_enabled(&self) -> bool {
+        self.engine.enabled
+    }
+
+    fn off() -> Self {
+        Builder::new().enabled(false).build().expect("the defaults are right")
+    }
+}
+
+impl fmt::Debug for Cache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cache").field("store", &self.engine.store).field("enabled", &self.engine.enabled).finish_non_exhaustive()
+    }
+}

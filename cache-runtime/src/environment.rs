@@ -1,0 +1,179 @@
+//! Configuration by environment, under all the names that services use for it: `environment.md` lists them.
+
+use std::fmt::Display;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crate::builder::{Builder, Server};
+
+const SWITCHES: [&str; 2] = ["ENABLE_CACHE", "CACHE_ENABLED"];
+const TTLS: [&str; 2] = ["CACHE_TTL", "CACHE_TTL_SECONDS"];
+
+/// What `variable` gives, read into a builder. Whatever is wrong is left out and told; where it is the server's address or a
+/// switch, the cache is switched off, since caching on its own would keep this instance from hearing of the others' writes.
+pub(crate) fn read(variable: impl Fn(&str) -> Option<String>) -> (Builder, Vec<String>) {
+    let mut environment = Environment { variable, problems: Vec::new() };
+    let mut builder = Builder::new();
+    for name in SWITCHES {
+        if let Some(enabled) = environment.switch(name) {
+            builder.enabled &= enabled;
+        }
+    }
+    let redis_enabled = environment.switch("REDIS_ENABLED").unwrap_or(true);
+    match environment.server() {
+        Ok(server) if redis_enabled => builder.server = server,
+        Ok(_) => builder.enabled = false,
+        Err(()) => builder.enabled = false,
+    }
+    if let Some(ttl) = environment.ttl() {
+        builder = builder.default_ttl(ttl);
+    }
+    if let Some(prefix) = environment.text("CACHE_PREFIX") {
+        match Builder::check_prefix(&prefix) {
+            Ok(()) => builder = builder.prefix(prefix),
+            Err(problem) => environment.problems.push(format!("CACHE_PREFIX: {problem}")),
+        }
+    }
+    if let Some(timeout) = environment.seconds("REDIS_SOCKET_TIMEOUT") {
+        builder = builder.operation_timeout(timeout);
+    }
+    if let Some(connections) = environment.number("REDIS_MAX_CONNECTIONS", "a whole number of at least 1", |n: &usize| *n > 0) {
+        builder = builder.max_connections(connections);
+    }
+    (builder, environment.problems)
+}
+
+struct Environment<V> {
+    variable: V,
+    problems: Vec<String>,
+}
+
+impl<V: Fn(&str) -> Option<String>> Environment<V> {
+    fn text(&self, name: &str) -> Option<String> {
+        (self.variable)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+    }
+
+    /// A wrong switch counts as off.
+    fn switch(&mut self, name: &str) -> Option<bool> {
+        let value = self.text(name)?;
+        match value.to_ascii_lowercase().as_str() {
+            "true" | "1" | "yes" | "on" => Some(true),
+            "false" | "0" | "no" | "off" => Some(false),
+            _ => {
+                self.wrong(name, &value, "`true` or `false`");
+                Some(false)
+            }
+        }
+    }
+
+    fn number<T: FromStr>(&mut self, name: &str, right: &str, fits: impl Fn(&T) -> bool) -> Option<T> {
+        let value = self.text(name)?;
+        let number = value.parse().ok().filter(fits);
+        if number.is_none() {
+            self.wrong(name, &value, right);
+        }
+        number
+    }
+
+    fn seconds(&mut self, name: &str) -> Option<Duration> {
+        let value = self.text(name)?;
+        let seconds = value.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let seconds = seconds.filter(|duration| !duration.is_zero());
+        if seconds.is_none() {
+            self.wrong(name, &value, "a number of seconds above 0");
+        }
+        seconds
+    }
+
+    fn ttl(&mut self) -> Option<Duration> {
+        let mut ttls = TTLS.into_iter().filter_map(|name| self.seconds(name)).collect::<Vec<_>>();
+        ttls.dedup();
+        if let [a, b] = ttls[..] {
+            self.problems.push(format!("{} is {a:?} and {} is {b:?}: set one of them", TTLS[0], TTLS[1]));
+            return Some(a.min(b));
+        }
+        ttls.pop()
+    }
+
+    fn server(&mut self) -> Result<Option<Server>, ()> {
+        let before = self.problems.len();
+        let port = self.number("REDIS_PORT", "a port from 1 to 65535", |port: &u16| *port > 0);
+        let database = self.number("REDIS_DB", "a database number such as 0", |database: &i64| *database >= 0);
+        let password = self.text("REDIS_PASSWORD");
+        let server = match (self.text("REDIS_URL"), self.text("REDIS_HOST")) {
+            (Some(url), _) => Some(Server { url: Some(url), host: String::new(), port: 0, password, database }),
+            (None, Some(host)) => Some(Server { url: None, host, port: port.unwrap_or(6379), password, database }),
+            (None, None) => None,
+        };
+        if let Some(Err(problem)) = server.as_ref().map(Server::client) {
+            self.problems.push(problem);
+        }
+        if self.problems.len() > before { Err(()) } else { Ok(server) }
+    }
+
+    fn wrong(&mut self, name: &str, value: &str, right: impl Display) {
+        self.problems.push(format!("{name} is `{}`, which is not {right}", value.escape_debug()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(variables: &[(&str, &str)]) -> (Builder, Vec<String>) {
+        read(|name| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
+    }
+
+    fn right(variables: &[(&str, &str)]) -> Builder {
+        let (builder, problems) = with(variables);
+        assert_eq!(problems, [""; 0]);
+        builder
+    }
+
+    /// A12, C4, D9, E4
+    #[test]
+    fn every_name_is_heard() {
+        assert!(right(&[]).enabled && right(&[]).server.is_none());
+        for name in ["ENABLE_CACHE", "CACHE_ENABLED", "REDIS_ENABLED"] {
+            assert!(!right(&[(name, "False")]).enabled, "{name}");
+            assert!(right(&[(name, "1")]).enabled, "{name}");
+        }
+        for name in TTLS {
+            assert_eq!(right(&[(name, "60")]).default_ttl, Duration::from_secs(60), "{name}");
+        }
+        assert_eq!(right(&[("REDIS_SOCKET_TIMEOUT", "0.05")]).operation_timeout, Duration::from_millis(50));
+        assert_eq!(right(&[("REDIS_MAX_CONNECTIONS", "50")]).max_connections, 50);
+        assert_eq!(right(&[("CACHE_PREFIX", "shop:staging")]).prefix, "shop:staging");
+        assert!(right(&[("REDIS_URL", " "), ("CACHE_TTL", "")]).server.is_none());
+    }
+
+    #[test]
+    fn the_server_is_given_whole_or_in_parts() {
+        let client = |variables: &[(&str, &str)]| right(variables).server.expect("a server").client().expect("a client");
+        let parts = client(&[("REDIS_HOST", "cache"), ("REDIS_PORT", "6380"), ("REDIS_PASSWORD", "a:b@c/d"), ("REDIS_DB", "2")]);
+        let info = parts.get_connection_info();
+        assert_eq!(info.addr().to_string(), "cache:6380");
+        assert_eq!((info.redis_settings().password(), info.redis_settings().db()), (Some("a:b@c/d"), 2));
+        let url = client(&[("REDIS_URL", "redis://cache/"), ("REDIS_PASSWORD", "secret"), ("REDIS_DB", "1")]);
+        assert_eq!((url.get_connection_info().redis_settings().password(), url.get_connection_info().redis_settings().db()), (Some("secret"), 1));
+        let url = client(&[("REDIS_URL", "redis://:own@cache/3"), ("REDIS_PASSWORD", "secret"), ("REDIS_DB", "1")]);
+        assert_eq!((url.get_connection_info().redis_settings().password(), url.get_connection_info().redis_settings().db()), (Some("own"), 3));
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_told_and_no_secret() {
+        let (builder, problems) = with(&[
+            ("CACHE_TTL", "5 minutes"),
+            ("REDIS_SOCKET_TIMEOUT", "-1"),
+            ("REDIS_MAX_CONNECTIONS", "0"),
+            ("CACHE_PREFIX", "a b"),
+            ("REDIS_URL", "http://:hunter2@cache"),
+        ]);
+        assert_eq!(problems.len(), 5, "{problems:?}");
+        assert!(!problems.concat().contains("hunter2"));
+        assert_eq!(builder.default_ttl, Duration::from_secs(300));
+        assert!(!builder.enabled, "without its server this instance would not hear of the others' writes");
+        assert!(!with(&[("ENABLE_CACHE", "flase")]).0.enabled);
+        assert_eq!(with(&[("CACHE_TTL", "60"), ("CACHE_TTL_SECONDS", "30")]).1.len(), 1);
+    }
+}

@@ -1,0 +1,286 @@
+//! Single flight: of all callers of this process that miss one key at one time, one loads.
+//!
+//! A caller takes a *seat* at the key before it announces its load to the store, and joins the load that was announced with the very
+//! same ticket (stamp and fence). The tickets differ as soon as an invalidation came in between, so nobody shares an answer that
+//! was loaded before an invalidation that had returned when the call began. A finished load's answer stays with the seats that were
+//! taken while it ran: a caller that got its ticket before the answer was stored, and comes to the door late, still finds it.
+//!
+//! A leader that is cancelled or panics hands over to one that waits.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+use crate::store::Ticket;
+
+const SHARDS: usize = 16;
+
+/// All loads under way in this process, by key.
+#[derive(Debug)]
+pub(crate) struct Flights {
+    shards: [Mutex<HashMap<Arc<str>, Room>>; SHARDS],
+    hasher: RandomState,
+}
+
+/// The loads of one key, as long as anybody sits there.
+#[derive(Debug, Default)]
+struct Room {
+    seats: usize,
+    loads: Vec<(Ticket, Arc<Load>)>,
+}
+
+#[derive(Debug)]
+struct Load {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Debug, Clone)]
+enum State {
+    /// Nobody loads: the first to come leads.
+    Vacant,
+    Running,
+    /// The entry, as it would be stored.
+    Loaded(Bytes),
+    /// There is nothing to share: each caller loads on its own.
+    Unshared,
+}
+
+/// A caller's place at a key.
+#[derive(Debug)]
+pub(crate) struct Seat<'a> {
+    flights: &'a Flights,
+    key: Arc<str>,
+}
+
+/// What a caller has to do.
+#[derive(Debug)]
+pub(crate) enum Turn {
+    Lead(Leader),
+    Share(Bytes),
+    /// The load that this caller waited for had nothing to share.
+    Alone,
+}
+
+/// The right to load; dropped without an outcome, it passes to one that waits.
+#[derive(Debug)]
+pub(crate) struct Leader {
+    load: Arc<Load>,
+}
+
+impl Flights {
+    pub(crate) fn new() -> Self {
+        Self { shards: std::array::from_fn(|_| Mutex::default()), hasher: RandomState::new() }
+    }
+
+    /// Takes a seat at `key`.
+    pub(crate) fn sit(&self, key: &str) -> Seat<'_> {
+        let mut shard = self.shard(key);
+        let key = match shard.get_key_value(key) {
+            Some((key, _)) => key.clone(),
+            None => key.into(),
+        };
+        shard.entry(key.clone()).or_default().seats += 1;
+        drop(shard);
+        Seat { flights: self, key }
+    }
+
+    fn shard(&self, key: &str) -> MutexGuard<'_, HashMap<Arc<str>, Room>> {
+        lock(&self.shards[self.hasher.hash_one(key) as usize % SHARDS])
+    }
+}
+
+impl Seat<'_> {
+    /// Leads the load of `ticket`, or waits for who does.
+    ///
+    /// Safe to drop while it waits: a turn that was handed over passes on.
+    pub(crate) async fn turn(&self, ticket: Ticket) -> Turn {
+        let load = self.load(ticket);
+        loop {
+            let mut changed = std::pin::pin!(load.changed.notified());
+            // Before the look at the state, so that no change falls between.
+            changed.as_mut().enable();
+            if let Some(turn) = load.take() {
+                return turn;
+            }
+            changed.await;
+        }
+    }
+
+    fn load(&self, ticket: Ticket) -> Arc<Load> {
+        let mut shard = self.flights.shard(&self.key);
+        let room = shard.entry(self.key.clone()).or_default();
+        // What failed to be shared is not joined by anybody who comes later.
+        room.loads.retain(|(_, load)| !matches!(*lock(&load.state), State::Unshared));
+        if let Some((_, load)) = room.loads.iter().find(|(known, _)| *known == ticket) {
+            return load.clone();
+        }
+        let load = Arc::new(Load { state: Mutex::new(State::Vacant), changed: Notify::new() });
+        room.loads.push((ticket, load.clone()));
+        load
+    }
+}
+
+impl Drop for Seat<'_> {
+    fn drop(&mut self) {
+        let mut shard = self.flights.shard(&self.key);
+        if let Entry::Occupied(mut room) = shard.entry(self.key.clone()) {
+            room.get_mut().seats -= 1;
+            if room.get().seats == 0 {
+                room.remove();
+            }
+        }
+    }
+}
+
+impl Load {
+    /// The turn of a caller that comes now, or `None` while it has to wait.
+    fn take(self: &Arc<Self>) -> Option<Turn> {
+        let mut state = lock(&self.state);
+        match &*state {
+            State::Vacant => {
+                *state = State::Running;
+                Some(Turn::Lead(Leader { load: self.clone() }))
+            }
+            State::Running => None,
+            State::Loaded(entry) => Some(Turn::Share(entry.clone())),
+            State::Unshared => Some(Turn::Alone),
+        }
+    }
+}
+
+impl Leader {
+    /// Gives `entry` to all that wait, and to all that come with the same ticket.
+    pub(crate) fn share(self, entry: Bytes) {
+        self.end(State::Loaded(entry));
+    }
+
+    /// Sends all that wait to load on their own.
+    pub(crate) fn share_nothing(self) {
+        self.end(State::Unshared);
+    }
+
+    fn end(&self, outcome: State) {
+        *lock(&self.load.state) = outcome;
+        self.load.changed.notify_waiters();
+    }
+}
+
+impl Drop for Leader {
+    fn drop(&mut self) {
+        let mut state = lock(&self.load.state);
+        if matches!(*state, State::Running) {
+            *state = State::Vacant;
+            drop(state);
+            // One is enough; if it is cancelled before it looks, `Notify` passes the word on.
+            self.load.changed.notify_one();
+        }
+    }
+}
+
+/// Nothing under these locks can panic half way.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::generations::Stamp;
+
+    const TICKET: Ticket = Ticket { stamp: Stamp(1), fence: 1 };
+
+    impl Flights {
+        fn rooms(&self) -> usize {
+            self.shards.iter().map(|shard| lock(shard).len()).sum()
+        }
+    }
+
+    /// A call that was seated with the others and loads when it is its turn.
+    async fn call(seat: Seat<'_>, loads: &AtomicUsize) -> Bytes {
+        match seat.turn(TICKET).await {
+            Turn::Lead(leader) => {
+                loads.fetch_add(1, Ordering::Relaxed);
+                tokio::task::yield_now().await;
+                leader.share(Bytes::from_static(b"x"));
+                Bytes::from_static(b"x")
+            }
+            Turn::Share(bytes) => bytes,
+            Turn::Alone => unreachable!("the leader shared"),
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn one_of_many_loads_and_nothing_stays() {
+        let flights = Arc::new(Flights::new());
+        let loads = Arc::new(AtomicUsize::new(0));
+        let host = flights.sit("k");
+        let calls: Vec<_> = (0..1000)
+            .map(|_| {
+                let (flights, loads) = (flights.clone(), loads.clone());
+                tokio::spawn(async move { call(flights.sit("k"), &loads).await })
+            })
+            .collect();
+        for call in calls {
+            assert_eq!(call.await.expect("no panic"), "x");
+        }
+        assert_eq!(loads.load(Ordering::Relaxed), 1);
+        drop(host);
+        assert_eq!(flights.rooms(), 0);
+    }
+
+    #[tokio::test]
+    async fn another_ticket_is_another_load() {
+        let flights = Flights::new();
+        let (a, b) = (flights.sit("k"), flights.sit("k"));
+        let first = a.turn(TICKET).await;
+        let second = b.turn(Ticket { fence: 2, ..TICKET }).await;
+        assert!(matches!((first, second), (Turn::Lead(_), Turn::Lead(_))));
+    }
+
+    #[tokio::test]
+    async fn a_leader_that_is_dropped_hands_over_to_one() {
+        let flights = Flights::new();
+        let seats: Vec<_> = (0..3).map(|_| flights.sit("k")).collect();
+        let Turn::Lead(leader) = seats[0].turn(TICKET).await else { panic!("the first leads") };
+        let mut second = std::pin::pin!(seats[1].turn(TICKET));
+        let mut third = std::pin::pin!(seats[2].turn(TICKET));
+        assert!(futures_util::poll!(&mut second).is_pending() && futures_util::poll!(&mut third).is_pending());
+        drop(leader);
+        let Turn::Lead(leader) = second.await else { panic!("the second leads") };
+        assert!(futures_util::poll!(&mut third).is_pending());
+        leader.share(Bytes::new());
+        assert!(matches!(third.await, Turn::Share(_)));
+    }
+
+    #[tokio::test]
+    async fn a_turn_given_to_a_cancelled_caller_passes_on() {
+        let flights = Flights::new();
+        let seats: Vec<_> = (0..3).map(|_| flights.sit("k")).collect();
+        let Turn::Lead(leader) = seats[0].turn(TICKET).await else { panic!("the first leads") };
+        let mut second = Box::pin(seats[1].turn(TICKET));
+        let mut third = std::pin::pin!(seats[2].turn(TICKET));
+        assert!(futures_util::poll!(&mut second).is_pending() && futures_util::poll!(&mut third).is_pending());
+        drop(leader);
+        drop(second);
+        assert!(matches!(third.await, Turn::Lead(_)));
+    }
+
+    #[tokio::test]
+    async fn a_load_without_anything_to_share_lets_all_go_and_is_not_joined_again() {
+        let flights = Flights::new();
+        let seats: Vec<_> = (0..3).map(|_| flights.sit("k")).collect();
+        let Turn::Lead(leader) = seats[0].turn(TICKET).await else { panic!("the first leads") };
+        let mut second = std::pin::pin!(seats[1].turn(TICKET));
+        assert!(futures_util::poll!(&mut second).is_pending());
+        leader.share_nothing();
+        assert!(matches!(second.await, Turn::Alone));
+        assert!(matches!(seats[2].turn(TICKET).await, Turn::Lead(_)));
+    }
+}

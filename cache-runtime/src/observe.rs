@@ -1,0 +1,206 @@
+//! What happened, counted by function and namespace (promise P7).
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::site::Site;
+
+macro_rules! counters {
+    ($($(#[doc = $doc:literal])+ $name:ident),* $(,)?) => {
+        /// The live counters of one function.
+        #[derive(Debug, Default)]
+        pub(crate) struct Counters {
+            $(pub(crate) $name: Counter,)*
+        }
+
+        /// How often each thing has happened.
+        #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct Counts {
+            $($(#[doc = $doc])+ pub $name: u64,)*
+        }
+
+        impl Counters {
+            fn counts(&self) -> Counts {
+                Counts { $($name: self.$name.0.load(Ordering::Relaxed),)* }
+            }
+        }
+
+        impl std::ops::AddAssign for Counts {
+            fn add_assign(&mut self, other: Self) {
+                $(self.$name += other.$name;)*
+            }
+        }
+    };
+}
+
+counters! {
+    /// Look-ups answered from the cache.
+    hits,
+    /// Look-ups that found nothing current.
+    misses,
+    /// Times that the function's body ran.
+    loads,
+    /// Loads that ended in `Err`.
+    failed_loads,
+    /// Callers that got their answer from another caller's load.
+    coalesced,
+    /// Answers stored.
+    stores,
+    /// Answers not stored because the key was invalidated while they were loaded, or the load took too long.
+    refused_stores,
+    /// Answers not stored because they could not be serialized.
+    unencodable,
+    /// Entries that were corrupt, foreign, of another version, or not of the answer's type: each was a miss.
+    undecodable,
+    /// Calls that did not look: switched off, `uncached`, or without a usable key.
+    bypassed,
+    /// Store operations that failed; the source answered.
+    degraded,
+    /// Keys, patterns and tags invalidated.
+    invalidations,
+    /// Keys, patterns and tags whose invalidation did not reach the store.
+    failed_invalidations,
+}
+
+impl Counts {
+    /// Calls that looked.
+    pub fn lookups(&self) -> u64 {
+        self.hits + self.misses
+    }
+
+    /// The part of the look-ups that were hits, from 0 to 1; `None` before the first.
+    pub fn hit_rate(&self) -> Option<f64> {
+        (self.lookups() > 0).then(|| self.hits as f64 / self.lookups() as f64)
+    }
+}
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(crate) fn add(&self, n: usize) {
+        self.0.fetch_add(n as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn one(&self) {
+        self.add(1);
+    }
+}
+
+/// One annotated function, as one cache knows it.
+#[derive(Debug)]
+pub(crate) struct Function {
+    pub(crate) site: &'static Site,
+    pub(crate) counters: Counters,
+    /// Another function of this cache has the same keys: this one is not cached.
+    pub(crate) shadowed: bool,
+}
+
+/// The functions that a cache has met.
+#[derive(Default)]
+pub(crate) struct Register {
+    /// By the site's number.
+    functions: RwLock<Vec<Option<Arc<Function>>>>,
+}
+
+impl Register {
+    pub(crate) fn function(&self, site: &'static Site) -> Arc<Function> {
+        let number = site.number();
+        let known = self.functions.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Some(function)) = known.get(number) {
+            return function.clone();
+        }
+        drop(known);
+        self.enter(site, number)
+    }
+
+    #[cold]
+    fn enter(&self, site: &'static Site, number: usize) -> Arc<Function> {
+        let mut functions = self.functions.write().unwrap_or_else(PoisonError::into_inner);
+        if functions.len() <= number {
+            functions.resize_with(number + 1, || None);
+        }
+        if let Some(function) = &functions[number] {
+            return function.clone();
+        }
+        let twin = functions.iter().flatten().find(|other| !site.template.is_empty() && other.site.template == site.template);
+        if let Some(twin) = twin {
+            tracing::error!(
+                function = site.function,
+                twin = twin.site.function,
+                keys = site.template,
+                "two functions have the same keys, so that each would answer for the other; the second one runs uncached: give it its own namespace"
+            );
+        }
+        let function = Arc::new(Function { site, counters: Counters::default(), shadowed: twin.is_some() });
+        functions[number] = Some(function.clone());
+        function
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        let functions = self.functions.read().unwrap_or_else(PoisonError::into_inner);
+        let functions = functions.iter().flatten().map(|function| FunctionStats {
+            function: function.site.function,
+            namespace: function.site.namespace(),
+            counts: function.counters.counts(),
+        });
+        let mut stats = Stats { total: Counts::default(), functions: functions.collect() };
+        stats.functions.sort_by_key(|function| (function.namespace, function.function));
+        for function in &stats.functions {
+            stats.total += function.counts;
+        }
+        stats
+    }
+}
+
+impl fmt::Debug for Register {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.stats().total.fmt(f)
+    }
+}
+
+/// What a cache has done since it was built.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Stats {
+    /// All functions together.
+    pub total: Counts,
+    /// Each function that was called, ordered by namespace.
+    pub functions: Vec<FunctionStats>,
+}
+
+impl Stats {
+    /// The functions of each namespace together; writing functions have none and stand under `""`.
+    pub fn namespaces(&self) -> HashMap<&'static str, Counts> {
+        let mut namespaces = HashMap::new();
+        for function in &self.functions {
+            *namespaces.entry(function.namespace).or_default() += function.counts;
+        }
+        namespaces
+    }
+
+    /// What the function of this path (`crate::module::name`) has done; the end of the path suffices.
+    pub fn function(&self, path: &str) -> Option<Counts> {
+        let named = |function: &&FunctionStats| {
+            let rest = function.function.strip_suffix(path);
+            rest.is_some_and(|rest| rest.is_empty() || rest.ends_with("::"))
+        };
+        self.functions.iter().find(named).map(|function| function.counts)
+    }
+}
+
+/// What one annotated function has done.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct FunctionStats {
+    /// The function's path.
+    pub function: &'static str,
+    /// Its namespace; empty for a function that only invalidates.
+    pub namespace: &'static str,
+    /// How often each thing has happened.
+    pub counts: Counts,
+}

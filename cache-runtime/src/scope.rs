@@ -1,0 +1,38 @@
+//! How one call is to be made, told to it by the companion's `refresh` and `uncached`.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::ptr;
+
+use crate::site::Site;
+
+/// How a call treats the cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Usual,
+    /// Load, and replace what is stored.
+    Refresh,
+    /// Load, and leave the cache alone.
+    Uncached,
+}
+
+tokio::task_local! {
+    static NEXT: Cell<Option<(&'static Site, Mode)>>;
+}
+
+/// Runs `call`, a call of `site`'s function, in `mode`; calls of other functions inside are as usual.
+pub(crate) async fn within<F: Future>(site: &'static Site, mode: Mode, call: F) -> F::Output {
+    NEXT.scope(Cell::new(Some((site, mode))), call).await
+}
+
+/// The mode of the call of `site` that begins now. It holds for this one call, not for one that its body makes.
+pub(crate) fn take(site: &'static Site) -> Mode {
+    NEXT.try_with(|next| match next.get() {
+        Some((meant, mode)) if ptr::eq(meant, site) => {
+            next.set(None);
+            mode
+        }
+        _ => Mode::Usual,
+    })
+    .unwrap_or(Mode::Usual)
+}

@@ -1,0 +1,120 @@
+//! Where entries and generations live. Stores know bytes, never functions; the engine decides what an answer means.
+
+pub(crate) mod memory;
+pub(crate) mod redis;
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::envelope::Head;
+use crate::generations::Stamp;
+use crate::key::{Key, Tag, Target};
+
+/// What an operation is about: a key, and the tags that its answer carries.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Address<'a> {
+    pub(crate) key: &'a Key,
+    pub(crate) tags: &'a [Tag],
+}
+
+/// What a look-up found.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    pub(crate) entry: Option<Bytes>,
+    /// The stamp that a current entry carries; `None` while the domain has no root.
+    pub(crate) stamp: Option<Stamp>,
+}
+
+/// What a load must show when its answer is to be stored: taken before the load begins.
+///
+/// The *fence* stands under the key's own name from the first miss until an answer is stored. Invalidating the key removes it, so
+/// that what was loading then is refused; whoever comes later puts up another one. This is the lease of R. Nishtala et al., "Scaling
+/// Memcache at Facebook", NSDI 2013, section 3.2.1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Ticket {
+    pub(crate) stamp: Stamp,
+    pub(crate) fence: u64,
+}
+
+/// How a load is announced.
+#[derive(Debug)]
+pub(crate) enum Opening {
+    /// After a miss: an entry other than the one with this head means that somebody stored one meanwhile.
+    Missed(Head),
+    /// To replace whatever is stored: loads on their way are refused.
+    Replace,
+}
+
+/// The store could not do it. The source answers instead.
+#[derive(Debug, Clone)]
+pub(crate) enum StoreError {
+    /// There is no connection, and one is being made in the background.
+    Unreachable,
+    /// No answer within the deadline.
+    TimedOut,
+    /// The server answered with an error.
+    Refused(String),
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreachable => f.write_str("Redis is not connected"),
+            Self::TimedOut => f.write_str("Redis did not answer within the deadline"),
+            Self::Refused(error) => write!(f, "Redis answered: {error}"),
+        }
+    }
+}
+
+/// The store behind a cache.
+#[derive(Debug)]
+pub(crate) enum Store {
+    Memory(memory::Memory),
+    Redis(redis::Redis),
+}
+
+impl Store {
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Memory(_) => "memory",
+            Self::Redis(_) => "redis",
+        }
+    }
+
+    /// One round trip: the entry, and the stamp that it must carry to be current.
+    pub(crate) async fn read(&self, at: Address<'_>) -> Result<Seen, StoreError> {
+        match self {
+            Self::Memory(memory) => Ok(memory.read(at)),
+            Self::Redis(redis) => redis.read(at).await,
+        }
+    }
+
+    /// Announces a load, before it begins. `None`: another entry stands there now, so look again.
+    pub(crate) async fn open(&self, at: Address<'_>, opening: &Opening) -> Result<Option<Ticket>, StoreError> {
+        match self {
+            Self::Memory(memory) => Ok(memory.open(at, opening)),
+            Self::Redis(redis) => redis.open(at, opening).await,
+        }
+    }
+
+    /// Stores `entry` unless the key was invalidated since `fence` was taken; whether it was stored.
+    pub(crate) async fn fill(&self, key: &Key, fence: u64, entry: Bytes, ttl: Duration) -> Result<bool, StoreError> {
+        match self {
+            Self::Memory(memory) => Ok(memory.fill(key, fence, entry, ttl)),
+            Self::Redis(redis) => redis.fill(key, fence, &entry, ttl).await,
+        }
+    }
+
+    /// Makes everything that `targets` name old. Once this has returned, no read accepts what was loaded before.
+    pub(crate) async fn invalidate(&self, targets: &[Target]) -> Result<(), StoreError> {
+        match self {
+            Self::Memory(memory) => {
+                memory.invalidate(targets);
+                Ok(())
+            }
+            Self::Redis(redis) => redis.invalidate(targets).await,
+        }
+    }
+}

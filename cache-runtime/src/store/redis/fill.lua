@@ -1,0 +1,7 @@
+-- Stores a loaded answer, unless the key was invalidated since the load was announced.
+-- KEYS: entry, fence
+-- ARGV: the fence that the load was announced with, the entry, its ttl in ms
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+redis.call('DEL', KEYS[2])
+return 1

@@ -1,0 +1,173 @@
+//! The connection: made on first use, kept up in the background, never waited for by a caller once it has failed.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, RedisError};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::store::StoreError;
+
+/// Waits between attempts to connect; doubled from the first to the last, so that a server that comes back is found within the
+/// last one.
+const FIRST_WAIT: Duration = Duration::from_millis(50);
+const LAST_WAIT: Duration = Duration::from_secs(1);
+
+/// A working connection, and which run of which server it leads to.
+pub(crate) struct Live {
+    connection: MultiplexedConnection,
+    incarnation: Vec<u8>,
+}
+
+impl Live {
+    /// A handle of the connection; all handles share one socket.
+    pub(crate) fn connection(&self) -> MultiplexedConnection {
+        self.connection.clone()
+    }
+
+    /// The server's run id, learned before this connection carried any read.
+    pub(crate) fn incarnation(&self) -> &[u8] {
+        &self.incarnation
+    }
+}
+
+#[derive(Clone)]
+enum State {
+    /// Nobody has needed it yet, or the first attempt is under way: worth waiting for within the deadline.
+    New,
+    Live(Arc<Live>),
+    /// The last attempt failed: callers go on without, and the next attempt is made in the background.
+    Down,
+}
+
+/// No connection at the moment.
+#[derive(Debug)]
+pub(crate) struct NotConnected;
+
+/// Keeps one connection to one server.
+pub(crate) struct Link {
+    shared: Arc<Shared>,
+    connecting: Mutex<Option<JoinHandle<()>>>,
+}
+
+struct Shared {
+    client: Client,
+    connect_timeout: Duration,
+    state: watch::Sender<State>,
+}
+
+impl Link {
+    pub(crate) fn new(client: Client, connect_timeout: Duration) -> Self {
+        let shared = Shared { client, connect_timeout, state: watch::Sender::new(State::New) };
+        Self { shared: Arc::new(shared), connecting: Mutex::new(None) }
+    }
+
+    /// The connection. Waits only for the very first attempt; the caller sets the deadline.
+    pub(crate) async fn live(&self) -> Result<Arc<Live>, NotConnected> {
+        let mut state = match &*self.shared.state.borrow() {
+            State::Live(live) => return Ok(live.clone()),
+            State::Down => None,
+            State::New => Some(self.shared.state.subscribe()),
+        };
+        self.see_to_connecting();
+        let Some(state) = &mut state else { return Err(NotConnected) };
+        match state.wait_for(|state| !matches!(state, State::New)).await.as_deref() {
+            Ok(State::Live(live)) => Ok(live.clone()),
+            _ => Err(NotConnected),
+        }
+    }
+
+    /// Gives up `live`, which no longer answers, and begins to connect anew.
+    pub(crate) fn lost(&self, live: &Arc<Live>, error: &StoreError) {
+        let first = self.shared.state.send_if_modified(|state| {
+            let current = matches!(state, State::Live(current) if Arc::ptr_eq(current, live));
+            if current {
+                *state = State::Down;
+            }
+            current
+        });
+        if first {
+            tracing::error!(server = %self, %error, "connection to Redis lost; the sources answer until it is back");
+            self.see_to_connecting();
+        }
+    }
+
+    /// One task at a time connects. It ends with the runtime that it was spawned on, and then another caller's runtime takes over.
+    fn see_to_connecting(&self) {
+        let mut connecting = self.connecting.lock().unwrap_or_else(PoisonError::into_inner);
+        if connecting.as_ref().is_none_or(JoinHandle::is_finished) && !matches!(*self.shared.state.borrow(), State::Live(_)) {
+            *connecting = Some(tokio::spawn(self.shared.clone().connect()));
+        }
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        let connecting = self.connecting.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(task) = connecting.take() {
+            task.abort();
+        }
+    }
+}
+
+impl fmt::Display for Link {
+    /// Host, port and database; never a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let info = self.shared.client.get_connection_info();
+        write!(f, "{} database {}", info.addr(), info.redis_settings().db())
+    }
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Link({self})")
+    }
+}
+
+impl Shared {
+    /// Tries until it succeeds.
+    async fn connect(self: Arc<Self>) {
+        let mut wait = FIRST_WAIT;
+        loop {
+            let error = match tokio::time::timeout(self.connect_timeout, self.handshake()).await {
+                Ok(Ok(live)) => {
+                    self.state.send_replace(State::Live(Arc::new(live)));
+                    tracing::info!("connected to Redis");
+                    return;
+                }
+                Ok(Err(error)) => described(&error),
+                Err(_) => "no answer within the connect timeout".to_owned(),
+            };
+            let was_new = matches!(self.state.send_replace(State::Down), State::New);
+            if was_new {
+                tracing::error!(%error, "cannot connect to Redis; the sources answer until it is there");
+            } else {
+                tracing::debug!(%error, "cannot connect to Redis");
+            }
+            // Up to a quarter more, so that a fleet does not come back in step.
+            tokio::time::sleep(wait.mul_f64(1.0 + fastrand::f64() / 4.0)).await;
+            wait = LAST_WAIT.min(wait * 2);
+        }
+    }
+
+    /// Connects and learns which run of the server this is.
+    async fn handshake(&self) -> Result<Live, RedisError> {
+        // Deadlines are kept in one place, by the store.
+        let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+        let mut connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
+        let info: String = redis::cmd("INFO").arg("server").query_async(&mut connection).await?;
+        let run = info.lines().find_map(|line| line.strip_prefix("run_id:")).unwrap_or_default();
+        Ok(Live { connection, incarnation: run.as_bytes().to_vec() })
+    }
+}
+
+/// What the client says of an error. It names commands and codes; neither passwords nor values are in it.
+pub(super) fn described(error: &RedisError) -> String {
+    if error.kind() == redis::ErrorKind::AuthenticationFailed {
+        return "user or password refused".to_owned();
+    }
+    error.to_string()
+}

@@ -1,0 +1,7 @@
+//! Tools of the integration tests: servers that are real, and waiting that doesn't guess.
+
+mod eventually;
+mod redis_server;
+
+pub use eventually::eventually;
+pub use redis_server::{RedisServer, RedisServerBuilder};
