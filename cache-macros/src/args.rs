@@ -28,22 +28,28 @@ pub(crate) trait Options: Default {
     fn option(
         &mut self,
         word: Ident,
-        input: ParseStream,
+        input: ParseStream<'_>,
         mistakes: &mut Mistakes,
     ) -> syn::Result<()>;
 
     /// Reads a value without a name.
     fn bare(&mut self, value: Expr, mistakes: &mut Mistakes);
 
-    /// Whether `word(…)` is an option rather than an expression.
+    /// Whether `word(…)` may be an option; else it is always a value.
+    const LISTS: bool = false;
+
+    /// Whether this option is written `word(…)`.
     fn takes_list(_word: &str) -> bool {
         false
     }
+
+    /// Is told what a misspelled option probably was, so that it is not reported as missing too.
+    fn meant(&mut self, _option: &str) {}
 }
 
 pub(crate) fn parse<T: Options>(tokens: TokenStream, mistakes: &mut Mistakes) -> T {
     let mut options = T::default();
-    let read = |input: ParseStream| {
+    let read = |input: ParseStream<'_>| {
         while !input.is_empty() {
             if !item(&mut options, input, mistakes) {
                 skip_to_comma(input);
@@ -71,12 +77,12 @@ pub(crate) fn parse<T: Options>(tokens: TokenStream, mistakes: &mut Mistakes) ->
 }
 
 /// Reads one option or bare value; says whether all of it has been read.
-fn item<T: Options>(options: &mut T, input: ParseStream, mistakes: &mut Mistakes) -> bool {
+fn item<T: Options>(options: &mut T, input: ParseStream<'_>, mistakes: &mut Mistakes) -> bool {
     let named = input.peek(Ident::peek_any)
         && input.peek2(Token![=])
         && !input.peek2(Token![==])
         && !input.peek2(Token![=>]);
-    let listed = input.peek(Ident::peek_any) && input.peek2(token::Paren);
+    let listed = T::LISTS && input.peek(Ident::peek_any) && input.peek2(token::Paren);
     let alone = input.peek(Ident::peek_any) && {
         let ahead = input.fork();
         ahead.call(Ident::parse_any).is_ok() && (ahead.is_empty() || ahead.peek(Token![,]))
@@ -92,8 +98,9 @@ fn item<T: Options>(options: &mut T, input: ParseStream, mistakes: &mut Mistakes
     let known = T::KNOWN.iter().find(|(known, _)| *known == name);
     let foreign = T::FOREIGN.iter().any(|(foreign, _)| *foreign == name);
     let Some((_, example)) = known else {
-        if named || foreign {
-            unknown::<T>(&word, mistakes);
+        let near = nearest(&name, T::KNOWN.iter().map(|(known, _)| *known));
+        if named || foreign || (listed && near.is_some()) {
+            unknown(options, &word, near, mistakes);
             return false;
         }
         return bare(options, input, mistakes);
@@ -112,11 +119,17 @@ fn item<T: Options>(options: &mut T, input: ParseStream, mistakes: &mut Mistakes
     if named {
         let _ = input.parse::<Token![=]>();
     }
+    let place = word.span();
     match options.option(word, input, mistakes) {
         Ok(()) => true,
         Err(error) => {
+            // At the end of the input there is nothing to underline but the option itself.
             mistakes.at_span(
-                error.span(),
+                if input.is_empty() {
+                    place
+                } else {
+                    error.span()
+                },
                 format!("the value of `{name}` cannot be read: {error}"),
                 format!("write it like `{example}`"),
                 "without its value the option says nothing",
@@ -126,7 +139,7 @@ fn item<T: Options>(options: &mut T, input: ParseStream, mistakes: &mut Mistakes
     }
 }
 
-fn bare<T: Options>(options: &mut T, input: ParseStream, mistakes: &mut Mistakes) -> bool {
+fn bare<T: Options>(options: &mut T, input: ParseStream<'_>, mistakes: &mut Mistakes) -> bool {
     match input.parse::<Expr>() {
         Ok(value) => {
             options.bare(value, mistakes);
@@ -144,18 +157,22 @@ fn bare<T: Options>(options: &mut T, input: ParseStream, mistakes: &mut Mistakes
     }
 }
 
-fn unknown<T: Options>(word: &Ident, mistakes: &mut Mistakes) {
+fn unknown<T: Options>(options: &mut T, word: &Ident, near: Option<&str>, mistakes: &mut Mistakes) {
     let name = word.to_string();
     let foreign = T::FOREIGN.iter().find(|(foreign, _)| *foreign == name);
-    let help = match foreign {
-        Some((_, here)) => format!("here it is {here}"),
-        None => match nearest(&name, T::KNOWN.iter().map(|(known, _)| *known)) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => {
-                let known: Vec<&str> = T::KNOWN.iter().map(|(known, _)| *known).collect();
-                format!("the options are {}", known.join(", "))
-            }
-        },
+    let help = match (foreign, near) {
+        (Some((_, here)), _) => {
+            options.meant(here);
+            format!("here it is {here}")
+        }
+        (None, Some(near)) => {
+            options.meant(near);
+            format!("did you mean `{near}`?")
+        }
+        (None, None) => {
+            let known: Vec<&str> = T::KNOWN.iter().map(|(known, _)| *known).collect();
+            format!("the options are {}", known.join(", "))
+        }
     };
     mistakes.at(
         word,
@@ -165,7 +182,7 @@ fn unknown<T: Options>(word: &Ident, mistakes: &mut Mistakes) {
     );
 }
 
-fn skip_to_comma(input: ParseStream) {
+fn skip_to_comma(input: ParseStream<'_>) {
     while !input.is_empty() && !input.peek(Token![,]) {
         let _ = input.parse::<TokenTree>();
     }
@@ -241,7 +258,7 @@ fn texts(value: &Expr, name: &str, example: &str, mistakes: &mut Mistakes) -> Ve
 }
 
 /// The path of `crate = path`.
-fn runtime_path(input: ParseStream) -> syn::Result<Path> {
+fn runtime_path(input: ParseStream<'_>) -> syn::Result<Path> {
     if input.peek(LitStr) {
         return Err(input.error("a path has no quotes"));
     }
@@ -249,7 +266,7 @@ fn runtime_path(input: ParseStream) -> syn::Result<Path> {
 }
 
 /// The handle of `cache = expr`.
-fn handle(input: ParseStream, mistakes: &mut Mistakes) -> syn::Result<Option<Expr>> {
+fn handle(input: ParseStream<'_>, mistakes: &mut Mistakes) -> syn::Result<Option<Expr>> {
     let value = Expr::parse(input)?;
     if let Expr::Lit(literal) = &value {
         mistakes.at(

@@ -62,8 +62,8 @@ fn not_async(function: &Function, attribute: &str, mistakes: &mut Mistakes) {
         mistakes.at(
             name,
             format!("`{name}` answers a boxed future: has `#[async_trait]` rewritten it already?"),
-            format!("put `#[{attribute}]` on an `async fn` without `#[async_trait]`, and call that from here: `async fn {name}_uncached(…)`"),
-            "the future would be cached rather than its answer",
+            format!("put `#[{attribute}]` on an `async fn` outside of the trait, and call that from here"),
+            "a future that has only been made would count as an answer, before it has run",
         );
         return;
     }

@@ -6,6 +6,7 @@
 pub(crate) mod cached;
 mod companion;
 pub(crate) mod invalidates;
+mod member;
 pub(crate) mod stand_in;
 
 use proc_macro2::{Span, TokenStream};
@@ -14,7 +15,8 @@ use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Expr, Path, Type};
 
-use crate::function::Function;
+use crate::function::{Function, Piece};
+use crate::mentions;
 use crate::model::{Part, Text};
 
 /// `quote!` with the hygiene of our own names.
@@ -32,9 +34,22 @@ fn at(span: Span) -> Span {
 
 /// The hidden module of the runtime.
 fn private(runtime: Option<&Path>) -> TokenStream {
+    private_at(runtime, Span::mixed_site())
+}
+
+/// The same, in the place of another word.
+fn private_at(runtime: Option<&Path>, span: Span) -> TokenStream {
     match runtime {
-        Some(path) => ours!(#path::private),
-        None => ours!(::cache_runtime::private),
+        Some(path) => quote_spanned!(span=> #path::private),
+        None => quote_spanned!(span=> ::cache_runtime::private),
+    }
+}
+
+/// The bound on values that are stored.
+fn storable(runtime: Option<&Path>) -> TokenStream {
+    match runtime {
+        Some(path) => ours!(#path::Storable),
+        None => ours!(::cache_runtime::Storable),
     }
 }
 
@@ -79,6 +94,22 @@ fn operand(expr: &Expr) -> TokenStream {
     }
 }
 
+/// The cache that `cache = expr` names, kept alive for the call.
+fn handle(function: &Function, expr: &Expr, private: &TokenStream) -> TokenStream {
+    let span = at(expr.span());
+    let value = operand(expr);
+    let names = mentions::of_expr(expr);
+    let taken = |piece: &Piece| piece.is_by_value() && piece.binds_one_of(&names);
+    if function.pieces().any(taken) {
+        // The body takes the parameter that holds the handle with it.
+        return quote_spanned! {span=>
+            let __cache_copy = ::core::clone::Clone::clone(&#value);
+            let __cache_handle: &#private::Cache = &__cache_copy;
+        };
+    }
+    quote_spanned!(span=> let __cache_handle: &#private::Cache = &#value;)
+}
+
 /// The shape of an answer, from a probe.
 fn shape(private: &TokenStream, probe: &TokenStream) -> TokenStream {
     ours!({
@@ -86,6 +117,41 @@ fn shape(private: &TokenStream, probe: &TokenStream) -> TokenStream {
         use #private::{ViaJson as _, ViaNested as _, ViaPlain as _, ViaResult as _};
         (&&&#probe).shape()
     })
+}
+
+/// What a closure's parameter type is read from.
+#[derive(Clone, Copy)]
+enum Witness {
+    /// The future that answers.
+    Future,
+    /// An answer.
+    Answer,
+}
+
+impl Witness {
+    fn value(self) -> TokenStream {
+        match self {
+            Self::Future => ours!(__cache_load),
+            Self::Answer => ours!(__cache_answer),
+        }
+    }
+}
+
+/// A function that hands a closure back, and tells the compiler on the way what the closure takes: the answer's value.
+fn typed_closure(private: &TokenStream, witness: Witness) -> TokenStream {
+    let (bound, answer) = match witness {
+        Witness::Future => (ours!(: ::core::future::Future), ours!(W::Output)),
+        Witness::Answer => (TokenStream::new(), ours!(W)),
+    };
+    ours! {
+        #[inline]
+        fn __cache_rule<W #bound, S: #private::Shape<#answer>, O, C>(_: &W, _: S, closure: C) -> C
+        where
+            C: ::core::ops::Fn(&S::Value) -> O,
+        {
+            closure
+        }
+    }
 }
 
 /// A `return` that is never reached gives the body its type, so that a mismatch underlines the user's line.
@@ -110,7 +176,7 @@ fn return_edge(answer: Option<&Type>) -> TokenStream {
 }
 
 fn has_opaque_type(ty: &Type) -> bool {
-    crate::mentions::of_tokens(ty.to_token_stream()).contains("impl")
+    mentions::of_tokens(ty.to_token_stream()).contains("impl")
 }
 
 /// The function with another body; everything else stays as it was written.

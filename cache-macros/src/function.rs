@@ -43,7 +43,7 @@ pub(crate) struct Piece {
 }
 
 impl Parse for Function {
-    fn parse(input: ParseStream) -> syn::Result<Self> {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let mut attrs = input.call(Attribute::parse_outer)?;
         let vis = input.parse()?;
         let mut sig: Signature = input.parse()?;
@@ -52,7 +52,7 @@ impl Parse for Function {
             None
         } else {
             let group: Group = input.parse()?;
-            let (inner, body) = split_inner_attributes(group)?;
+            let (inner, body) = split_inner_attributes(&group)?;
             attrs.extend(inner);
             Some(body)
         };
@@ -331,7 +331,7 @@ fn take_skip(attrs: &mut Vec<Attribute>) -> Option<Attribute> {
 }
 
 /// Inner attributes of a body may not stand in the middle of a block: they move up to the function.
-fn split_inner_attributes(body: Group) -> syn::Result<(Vec<Attribute>, TokenStream)> {
+fn split_inner_attributes(body: &Group) -> syn::Result<(Vec<Attribute>, TokenStream)> {
     if body.delimiter() != Delimiter::Brace {
         return Err(syn::Error::new(body.span(), "expected a function body"));
     }

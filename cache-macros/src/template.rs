@@ -90,7 +90,16 @@ fn parse(text: &str, span: Span, purpose: Purpose) -> Result<Template, Broken> {
         check_domain(&segments[0])?;
     }
     if segments.len() > MOST_SEGMENTS + 1 {
-        return Err(too_many_segments(segments.len()));
+        return Err(match purpose {
+            Purpose::Pattern => broken(
+                format!("{} segments are too many", segments.len()),
+                format!(
+                    "no key has more than {MOST_SEGMENTS} after the first; end with `*`: `\"agents:{{id}}:*\"`"
+                ),
+                "a pattern that is longer than every key matches nothing",
+            ),
+            _ => too_many_segments(segments.len()),
+        });
     }
     Ok(Template { segments })
 }
@@ -271,7 +280,10 @@ impl Purpose {
         };
         broken(
             format!("`*` has no place in {place}"),
-            "patterns belong into `#[invalidates(\"agents:*\")]`",
+            match self {
+                Self::Tag => "a tag is cleared as a whole: `\"workspace:{workspace_id}\"`",
+                _ => "patterns belong into `#[invalidates(\"agents:*\")]`",
+            },
             "a star is not a wildcard here: nothing would ever match it",
         )
     }

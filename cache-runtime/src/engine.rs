@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crate::codec::Codec;
 use crate::envelope::{self, Head, Label, Rejected};
 use crate::error::Error;
-use crate::flight::{Flights, Leader, Turn};
+use crate::flight::{Flights, Leader, Seat, Turn};
 use crate::key::{Key, Tag, Target};
 use crate::observe::{Function, Register};
 use crate::scope::Mode;
@@ -51,11 +51,11 @@ pub(crate) struct Session<'a> {
 
 /// What the caller has to do.
 #[derive(Debug)]
-pub(crate) enum Step {
+pub(crate) enum Step<'a> {
     /// Decode this.
     Found(Found),
     /// Load, and settle.
-    Lead(Loading),
+    Lead(Loading<'a>),
     /// Load, and tell nobody.
     Alone,
 }
@@ -71,8 +71,10 @@ pub(crate) struct Found {
 
 /// A load that was announced.
 #[derive(Debug)]
-pub(crate) struct Loading {
+pub(crate) struct Loading<'a> {
     leader: Leader,
+    /// Kept until the answer is stored: whoever announced a load before that still finds it here.
+    _seat: Seat<'a>,
     ticket: Ticket,
     began: Instant,
     /// A newer version of the program has stored its answer: it stays.
@@ -121,9 +123,9 @@ impl Engine {
     }
 }
 
-impl Session<'_> {
+impl<'a> Session<'a> {
     /// What to do next. Safe to drop at any time: a seat is left, and a turn to load passes on.
-    pub(crate) async fn step(&mut self) -> Step {
+    pub(crate) async fn step(&mut self) -> Step<'a> {
         if !self.engine.enabled || self.request.mode == Mode::Uncached || !self.request.key.is_usable() || self.function.shadowed {
             self.function.counters.bypassed.one();
             return self.alone();
@@ -143,7 +145,7 @@ impl Session<'_> {
     }
 
     /// One look, and after a miss one announcement; `None` when an entry came between the two.
-    async fn look(&mut self) -> Result<Option<Step>, StoreError> {
+    async fn look(&mut self) -> Result<Option<Step<'a>>, StoreError> {
         let at = Address { key: self.request.key, tags: self.request.tags };
         let (opening, keep_stored) = match self.request.mode {
             Mode::Usual => match self.read(at).await? {
@@ -153,7 +155,8 @@ impl Session<'_> {
             Mode::Refresh | Mode::Uncached => (Opening::Replace, false),
         };
         // The seat before the ticket: from now on a finished load of this key is kept for us.
-        let seat = self.engine.flights.sit(&self.flight());
+        let engine = self.engine;
+        let seat = engine.flights.sit(&self.flight());
         let Some(ticket) = self.engine.store.open(at, &opening).await? else { return Ok(None) };
         if self.request.mode == Mode::Usual {
             self.function.counters.misses.one();
@@ -162,7 +165,7 @@ impl Session<'_> {
         Ok(Some(match seat.turn(ticket).await {
             Turn::Lead(leader) => {
                 self.function.counters.loads.one();
-                Step::Lead(Loading { leader, ticket, began: Instant::now(), keep_stored })
+                Step::Lead(Loading { leader, _seat: seat, ticket, began: Instant::now(), keep_stored })
             }
             Turn::Share(entry) => match self.open(&entry) {
                 Ok(label) => Step::Found(Found { entry, absent: label.absent, shared: true }),
@@ -241,7 +244,7 @@ impl Session<'_> {
     /// Ends the load: what it brought goes to those that wait, and then into the store.
     ///
     /// `None` is an answer that nobody else may have: an `Err`, or a value that cannot be serialized.
-    pub(crate) async fn settle(&self, loading: Loading, loaded: Option<Loaded>) {
+    pub(crate) async fn settle(&self, loading: Loading<'_>, loaded: Option<Loaded>) {
         let Some(loaded) = loaded else { return loading.leader.share_nothing() };
         let ttl = loaded.ttl.filter(|ttl| !ttl.is_zero() && !loading.keep_stored);
         let entry = self.seal(loaded, loading.ticket, loading.began.elapsed());
@@ -291,7 +294,7 @@ impl Session<'_> {
         tracing::warn!(key = %self.request.key, function = self.request.site.function, "answer not stored: it refused to be serialized");
     }
 
-    fn alone(&self) -> Step {
+    fn alone(&self) -> Step<'a> {
         self.function.counters.loads.one();
         Step::Alone
     }

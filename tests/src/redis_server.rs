@@ -17,7 +17,8 @@ const START_DEADLINE: Duration = Duration::from_secs(30);
 const ANSWER_DEADLINE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// What a client sends to connect. Left out of [`RedisServer::commandstats`], which opens a connection itself.
+/// What a client sends to connect. Left out of [`RedisServer::commandstats`], which opens a
+/// connection itself.
 const CONNECTING: [&str; 6] = [
     "auth",
     "client",
@@ -27,12 +28,14 @@ const CONNECTING: [&str; 6] = [
     "select",
 ];
 
-/// A `redis-server` of one's own, on a free port of 127.0.0.1, with its files in a temporary folder.
+/// A `redis-server` of one's own, on a free port of 127.0.0.1, with its files in a temporary
+/// folder.
 ///
-/// It keeps nothing on disk unless asked to: see [`RedisServerBuilder::config`] with `save` or `appendonly`. Dropping
-/// it kills the server and deletes the folder.
+/// It keeps nothing on disk unless asked to: see [`RedisServerBuilder::config`] with `save` or
+/// `appendonly`. Dropping it kills the server and deletes the folder.
 ///
-/// The crate `redis-test` has a server too. This one can also be restarted in its folder, paused, and configured.
+/// The crate `redis-test` has a server too. This one can also be restarted in its folder, paused,
+/// and configured.
 #[derive(Debug)]
 pub struct RedisServer {
     process: Process,
@@ -51,7 +54,8 @@ pub struct RedisServerBuilder {
 #[derive(Debug)]
 enum Process {
     Up(Child),
-    /// The port is held, but nobody listens: connecting is refused, and nobody else can get the port.
+    /// The port is held, but nobody listens: connecting is refused, and nobody else can get the
+    /// port.
     Down {
         _port: Option<TcpSocket>,
     },
@@ -104,7 +108,8 @@ impl RedisServer {
             .unwrap_or_else(|error| panic!("no connection to {}: {error}", self.url()))
     }
 
-    /// Kills the server without warning (`SIGKILL`). Until [`restart`](Self::restart), connecting is refused.
+    /// Kills the server without warning (`SIGKILL`). Until [`restart`](Self::restart), connecting
+    /// is refused.
     pub fn kill(&mut self) {
         self.process.kill();
         self.process = Process::Down {
@@ -112,8 +117,8 @@ impl RedisServer {
         };
     }
 
-    /// Kills the server if it still runs, and starts it again with the same port, folder and settings. What it kept on
-    /// disk is there again; by default that is nothing.
+    /// Kills the server if it still runs, and starts it again with the same port, folder and
+    /// settings. What it kept on disk is there again; by default that is nothing.
     ///
     /// # Panics
     /// When it can't be started, with its log.
@@ -126,14 +131,15 @@ impl RedisServer {
         }
     }
 
-    /// Stops the server from running (`SIGSTOP`): connections stay open and connecting succeeds, but no answer comes.
-    /// Returns when it stands still.
+    /// Stops the server from running (`SIGSTOP`): connections stay open and connecting succeeds,
+    /// but no answer comes. Returns when it stands still.
     ///
     /// # Panics
     /// When the server is down.
     pub fn pause(&self) {
         let pid = self.signal(Signal::STOP);
-        // EXITED only so that a server that just died can't hold us here; NOWAIT leaves its end to `Child::wait`.
+        // EXITED only so that a server that just died can't hold us here; NOWAIT leaves its end to
+        // `Child::wait`.
         let options = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
         waitid(WaitId::Pid(pid), options).expect("the server is our child");
     }
@@ -146,8 +152,8 @@ impl RedisServer {
         self.signal(Signal::CONT);
     }
 
-    /// How often each command was called since the server started or `CONFIG RESETSTAT`, without those that only
-    /// connect a client or ask for this.
+    /// How often each command was called since the server started or `CONFIG RESETSTAT`, without
+    /// those that only connect a client or ask for this.
     ///
     /// # Panics
     /// When the server doesn't answer in 5 seconds.
@@ -161,7 +167,8 @@ impl RedisServer {
         calls
     }
 
-    /// The sum of [`commandstats`](Self::commandstats). Compare two of them: starting costs a few commands too.
+    /// The sum of [`commandstats`](Self::commandstats). Compare two of them: starting costs a few
+    /// commands too.
     ///
     /// # Panics
     /// When the server doesn't answer in 5 seconds.
@@ -169,7 +176,8 @@ impl RedisServer {
         self.commandstats().await.values().sum()
     }
 
-    /// Starts the process and waits until it answers. False when it ended instead, as it does when its port is taken.
+    /// Starts the process and waits until it answers. False when it ended instead, as it does when
+    /// its port is taken.
     async fn spawn(&mut self) -> bool {
         // Frees the port when we hold it.
         self.process = Process::Down { _port: None };
@@ -268,7 +276,8 @@ impl RedisServerBuilder {
             settings: self,
             folder,
         };
-        // Somebody can take the port between our choosing it and the server's binding it. Not ten times in a row.
+        // Somebody can take the port between our choosing it and the server's binding it. Not ten
+        // times in a row.
         for _ in 0..10 {
             server.port = free_port().expect("a free port");
             if server.spawn().await {

@@ -1,8 +1,9 @@
-//! What the attributes accept, and how they refuse.
+//! What the attributes accept, and what they say about the rest.
 
 #[test]
 fn ui() {
     let cases = trybuild::TestCases::new();
     cases.pass("ui/pass/*.rs");
-    cases.compile_fail("ui/fail/**/*.rs");
+    cases.compile_fail("ui/fail/cached/*.rs");
+    cases.compile_fail("ui/fail/invalidates/*.rs");
 }

@@ -74,7 +74,7 @@ impl Options for CachedArgs {
     fn option(
         &mut self,
         word: Ident,
-        input: ParseStream,
+        input: ParseStream<'_>,
         mistakes: &mut Mistakes,
     ) -> syn::Result<()> {
         match word.to_string().as_str() {
@@ -142,8 +142,16 @@ impl Options for CachedArgs {
         }
     }
 
+    const LISTS: bool = true;
+
     fn takes_list(word: &str) -> bool {
         word == "skip"
+    }
+
+    fn meant(&mut self, option: &str) {
+        if option.contains("namespace") {
+            self.namespace.get_or_insert(None);
+        }
     }
 }
 
@@ -151,7 +159,7 @@ impl CachedArgs {
     fn skip(
         &mut self,
         word: Ident,
-        input: ParseStream,
+        input: ParseStream<'_>,
         mistakes: &mut Mistakes,
     ) -> syn::Result<()> {
         let list;
@@ -159,9 +167,13 @@ impl CachedArgs {
         let names = Punctuated::<Ident, Token![,]>::parse_terminated_with(&list, Ident::parse_any)?;
         if self.skip_word.is_some() {
             twice(&word, mistakes);
+            let more = names.into_iter().filter(|name| !self.skip.contains(name));
+            let more: Vec<Ident> = more.collect();
+            self.skip.extend(more);
+        } else {
+            self.skip_word = Some(word);
+            self.skip.extend(names);
         }
-        self.skip_word = Some(word);
-        self.skip.extend(names);
         Ok(())
     }
 }

@@ -52,7 +52,7 @@ impl Options for InvalidatesArgs {
     fn option(
         &mut self,
         word: Ident,
-        input: ParseStream,
+        input: ParseStream<'_>,
         mistakes: &mut Mistakes,
     ) -> syn::Result<()> {
         match word.to_string().as_str() {
@@ -80,6 +80,10 @@ impl Options for InvalidatesArgs {
             _ => once(&mut self.runtime, word, runtime_path(input)?, mistakes),
         }
         Ok(())
+    }
+
+    fn meant(&mut self, _option: &str) {
+        self.targets.push(TargetArg::Wrong);
     }
 
     fn bare(&mut self, value: Expr, _mistakes: &mut Mistakes) {

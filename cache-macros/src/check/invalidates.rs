@@ -185,17 +185,17 @@ impl Place<'_> {
             }
         };
         let arguments = arguments
-            .into_iter()
+            .iter()
             .map(|argument| self.argument(argument, mistakes))
             .collect::<Option<_>>()?;
         Some(Call { callee, arguments })
     }
 
-    fn argument(&self, argument: Expr, mistakes: &mut Mistakes) -> Option<Argument> {
-        if let Expr::Infer(infer) = &argument {
+    fn argument(&self, argument: &Expr, mistakes: &mut Mistakes) -> Option<Argument> {
+        if let Expr::Infer(infer) = argument {
             return Some(Argument::Any(infer.underscore_token));
         }
-        if let Some(ident) = plain_name(&argument)
+        if let Some(ident) = plain_name(argument)
             && let Some(piece) = self
                 .function
                 .pieces()
@@ -204,7 +204,7 @@ impl Place<'_> {
         {
             return Some(Argument::Owned(ident.clone()));
         }
-        let mut names = mentions::of_expr(&argument);
+        let mut names = mentions::of_expr(argument);
         if names.contains(RESULT) {
             if self
                 .function
@@ -213,12 +213,12 @@ impl Place<'_> {
                 .any(|binding| binding.unraw() == RESULT)
             {
                 names.remove(RESULT);
-            } else if !self.result_is_known(&argument, mistakes) {
+            } else if !self.result_is_known(argument, mistakes) {
                 return None;
             }
         }
         Some(Argument::Expr(Part {
-            expr: unwrapped(&argument).clone(),
+            expr: unwrapped(argument).clone(),
             names,
         }))
     }

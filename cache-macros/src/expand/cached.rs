@@ -8,18 +8,19 @@
 //! }
 //! ```
 
-use proc_macro2::TokenStream;
-use quote::{format_ident, quote, quote_spanned};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::Expr;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Expr, ExprClosure};
 
-use super::companion::{self, member_name};
+use super::companion;
+use super::member::member_name;
 use super::{
-    at, full_name, operand, ours, part, parts, private, return_edge, shape, tag, with_body,
+    Witness, at, full_name, handle, operand, ours, part, parts, private, private_at, return_edge,
+    shape, tag, typed_closure, with_body,
 };
-use crate::function::Function;
-use crate::mentions::{self, Names};
+use crate::mentions::Names;
 use crate::model::{Cached, Companion, Expiry};
 
 pub(crate) fn expand(cached: &Cached) -> TokenStream {
@@ -37,22 +38,29 @@ fn body(cached: &Cached) -> TokenStream {
         }
         _ => None,
     };
-    let handle = handle(cached, &private);
+    let handle = cached
+        .cache
+        .as_ref()
+        .map(|expr| handle(&cached.function, expr, &private));
     let key = key(cached, &private);
     let call = call(cached, &private, Use::Call);
     let edge = return_edge(cached.function.answer());
     let body = &cached.function.body;
     let shape = shape(&private, &ours!(#private::probe(&__cache_load)));
-    let rules = rules(cached, &private);
-    let start = entry(cached, "cached");
+    let Rules { helper, value } = rules(cached, &private, Witness::Future);
+    let stored = stored_shape(cached, &cached.function.answer().to_token_stream());
+    let arguments = ours!(__cache_call, #stored, __cache_rules, __cache_load);
+    let start = storing(cached, "cached", arguments);
     ours! {
         #site
+        #helper
         let __cache_key = #key;
         #handle
         let __cache_call = #call;
         let __cache_load = async move { #edge #body };
         let __cache_shape = #shape;
-        #private::#start(__cache_call, __cache_shape, #rules, __cache_load).await
+        let __cache_rules = #value;
+        #start.await
     }
 }
 
@@ -100,28 +108,6 @@ pub(super) fn key(cached: &Cached, private: &TokenStream) -> TokenStream {
     ours!(#private::key(#site, #parts))
 }
 
-/// The cache that `cache = expr` names, kept alive for the call.
-pub(super) fn handle(cached: &Cached, private: &TokenStream) -> Option<TokenStream> {
-    let expr = cached.cache.as_ref()?;
-    let value = operand(expr);
-    let span = at(expr.span());
-    // The body may take the parameter with it that holds the handle.
-    let value = if mentions_owned(&cached.function, expr) {
-        quote_spanned!(span=> &::core::clone::Clone::clone(&#value))
-    } else {
-        quote_spanned!(span=> &#value)
-    };
-    Some(ours!(let __cache_handle: &#private::Cache = #value;))
-}
-
-/// Whether `expr` mentions a parameter that the body takes by value.
-pub(super) fn mentions_owned(function: &Function, expr: &Expr) -> bool {
-    let names = mentions::of_expr(expr);
-    function
-        .pieces()
-        .any(|piece| piece.is_by_value() && piece.binds_one_of(&names))
-}
-
 /// `Call::new(site, key)` with the options that are not the site's.
 pub(super) fn call(cached: &Cached, private: &TokenStream, wanted: Use) -> TokenStream {
     let site = site_of(cached);
@@ -152,37 +138,76 @@ fn computed(expiry: &Expiry, setter: &str) -> Option<TokenStream> {
     Some(quote_spanned!(at(expr.span())=> .#setter(#expr)))
 }
 
-pub(super) fn rules(cached: &Cached, private: &TokenStream) -> TokenStream {
-    let cache_if = rule(cached.cache_if.as_ref());
-    let ttl_with = rule(cached.ttl_with.as_ref());
-    ours!(#private::Rules { cache_if: #cache_if, ttl_with: #ttl_with })
-}
-
-/// A closure as it is; a function in a closure, so that `&String` may meet a `fn(&str)`.
-fn rule(expr: Option<&Expr>) -> TokenStream {
-    match expr {
-        None => ours!(::core::option::Option::None),
-        Some(Expr::Closure(closure)) => closure_rule(closure),
-        Some(expr) => {
-            let function = operand(expr);
-            quote_spanned!(at(expr.span())=> ::core::option::Option::Some(&|__cache_value| #function(__cache_value)))
-        }
+/// The conditions that look at the answer, and before them the helper that tells closures the answer's type.
+pub(super) fn rules(cached: &Cached, private: &TokenStream, witness: Witness) -> Rules {
+    let bool = ours!(::core::primitive::bool);
+    let duration = ours!(::core::time::Duration);
+    let cache_if = rule(cached.cache_if.as_ref(), &bool, witness);
+    let ttl_with = rule(cached.ttl_with.as_ref(), &duration, witness);
+    let any = cached.cache_if.is_some() || cached.ttl_with.is_some();
+    Rules {
+        helper: any.then(|| typed_closure(private, witness)),
+        value: ours!(#private::Rules { cache_if: #cache_if, ttl_with: #ttl_with }),
     }
 }
 
-fn closure_rule(closure: &ExprClosure) -> TokenStream {
-    quote_spanned!(at(closure.span())=> ::core::option::Option::Some(&#closure))
+pub(super) struct Rules {
+    pub(super) helper: Option<TokenStream>,
+    pub(super) value: TokenStream,
 }
 
-/// A function of the runtime that stores answers, with the span of the answer's type: what cannot be stored is
-/// underlined there.
-pub(super) fn entry(cached: &Cached, name: &str) -> TokenStream {
-    let span = cached
+/// A closure as it is; a function in a closure, so that `&String` may meet a `fn(&str)`.
+fn rule(expr: Option<&Expr>, answer: &TokenStream, witness: Witness) -> TokenStream {
+    let Some(expr) = expr else {
+        return ours!(::core::option::Option::None);
+    };
+    let span = at(expr.span());
+    let closure = match expr {
+        Expr::Closure(closure) => quote!(#closure),
+        function => {
+            let function = operand(function);
+            quote_spanned!(span=> |__cache_value| #function(__cache_value))
+        }
+    };
+    let witness = witness.value();
+    quote_spanned! {span=>
+        ::core::option::Option::Some(&__cache_rule::<_, _, #answer, _>(&#witness, __cache_shape, #closure))
+    }
+}
+
+fn answer_span(cached: &Cached) -> Span {
+    cached
         .function
         .answer()
-        .map_or_else(proc_macro2::Span::mixed_site, |answer| at(answer.span()));
-    let name = syn::Ident::new(name, span);
-    quote!(#name)
+        .map_or_else(Span::mixed_site, |answer| at(answer.span()))
+}
+
+/// A call of the hidden module that stands, with its arguments, in the place of the answer's type: whichever of them
+/// the compiler blames for an answer that cannot be stored, it is that type that is underlined.
+pub(super) fn storing(cached: &Cached, name: &str, arguments: TokenStream) -> TokenStream {
+    let span = answer_span(cached);
+    let private = private_at(cached.runtime.as_ref(), span);
+    let name = Ident::new(name, span);
+    let arguments = arguments.into_iter().map(|mut token| {
+        token.set_span(span);
+        token
+    });
+    quote_spanned!(span=> #private::#name(#(#arguments)*))
+}
+
+/// The shape in the place of the answer's type, so that an answer that cannot be stored is underlined there.
+///
+/// Every function that stores asks the same member for the bound: the compiler then says it once, not for each of them.
+pub(super) fn stored_shape(cached: &Cached, answer: &TokenStream) -> TokenStream {
+    let span = answer_span(cached);
+    let shape = Ident::new("__cache_shape", span);
+    let name = &cached.function.sig.ident;
+    let member = member_name(cached, "stored");
+    match cached.companion {
+        Companion::Enum => quote_spanned!(span=> #name::#member::<#answer, _>(#shape)),
+        Companion::Methods => quote_spanned!(span=> Self::#member::<#answer, _>(#shape)),
+        Companion::None => quote!(#shape),
+    }
 }
 
 /// A part of a pattern: given only when all that it mentions is given.
@@ -231,10 +256,7 @@ pub(super) fn pattern_part(
             None => quote!(#name),
         }
     });
-    let local = format_ident!(
-        "__cache_part_{index}",
-        span = proc_macro2::Span::mixed_site()
-    );
+    let local = format_ident!("__cache_part_{index}", span = Span::mixed_site());
     let part = part(private, given);
     let before = ours! {
         let #local = match (#(#values,)*) {
@@ -247,7 +269,7 @@ pub(super) fn pattern_part(
 }
 
 /// Whether another part of the key needs one of these names too.
-fn is_shared(cached: &Cached, bindings: &[syn::Ident], index: usize) -> bool {
+fn is_shared(cached: &Cached, bindings: &[Ident], index: usize) -> bool {
     let names: Names = bindings
         .iter()
         .map(|binding| binding.unraw().to_string())

@@ -1,15 +1,19 @@
 //! Typed access to a function's entries: an empty enum of the function's name with the functions `key`, `invalidate` …,
 //! or, beside a method, methods of those names.
 
-use proc_macro2::{Ident, Span, TokenStream, TokenTree};
-use quote::{ToTokens, format_ident, quote};
-use syn::ext::IdentExt;
-use syn::{Generics, Receiver, ReceiverKind, Type};
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote};
+use syn::Type;
 
-use super::cached::{Use, call, entry, handle, key, pattern_part, rules, site, site_of};
-use super::{ours, private, shape};
-use crate::function::generic_name;
-use crate::mentions::{self, Names};
+use super::cached::{
+    Rules, Use, call, key, pattern_part, rules, site, site_of, stored_shape, storing,
+};
+use super::member::{
+    Member, frame, key_generics, member_name, method_conditions, owned, takes, turbofish,
+    whole_call,
+};
+use super::{Witness, handle, ours, private, shape, storable};
+use crate::mentions::Names;
 use crate::model::{Cached, Companion};
 
 pub(super) fn expand(cached: &Cached) -> TokenStream {
@@ -29,95 +33,17 @@ pub(super) fn expand(cached: &Cached) -> TokenStream {
         members.push(call_again(cached, &private, "refresh", "refreshing"));
         members.push(call_again(cached, &private, "uncached", "uncached"));
     }
-    let site = site_member(cached, &private);
+    let site = hidden_members(cached, &private);
     let members = members.iter().map(|member| member.expand(cached));
     frame(cached, &quote!(#site #(#members)*))
 }
 
-/// The enum around the members, or the members alone, beside the method.
-pub(super) fn frame(cached: &Cached, members: &TokenStream) -> TokenStream {
-    let function = &cached.function;
-    let (name, vis) = (&function.sig.ident, &function.vis);
-    if cached.companion != Companion::Enum {
-        return members.clone();
-    }
-    let conditions = function.conditions();
-    let doc = format!("Typed access to what is cached of [`{0}()`].", name.unraw());
-    ours! {
-        #(#conditions)*
-        #[doc = #doc]
-        #[allow(non_camel_case_types, dead_code)]
-        #vis enum #name {}
-
-        #(#conditions)*
-        #[automatically_derived]
-        impl #name { #members }
-    }
-}
-
-/// The name of a member: `key`, and beside a method `goal_key`.
-pub(super) fn member_name(cached: &Cached, verb: &str) -> Ident {
-    let name = &cached.function.sig.ident;
-    match (cached.companion, verb) {
-        (Companion::Methods, "site") => {
-            format_ident!("__{}_site", name.unraw(), span = name.span())
-        }
-        (Companion::Methods, verb) => format_ident!("{}_{verb}", name.unraw(), span = name.span()),
-        (_, "site") => format_ident!("__site", span = name.span()),
-        (_, verb) => format_ident!("{verb}", span = name.span()),
-    }
-}
-
-/// A function of the companion.
-pub(super) struct Member {
-    pub(super) verb: &'static str,
-    pub(super) doc: &'static str,
-    pub(super) is_async: bool,
-    /// Receiver first.
-    pub(super) takes: Vec<TokenStream>,
-    pub(super) generics: Generics,
-    pub(super) answer: Option<TokenStream>,
-    pub(super) body: TokenStream,
-}
-
-impl Member {
-    pub(super) fn expand(&self, cached: &Cached) -> TokenStream {
-        let Self {
-            doc,
-            takes,
-            generics,
-            body,
-            ..
-        } = self;
-        let vis = &cached.function.vis;
-        let name = member_name(cached, self.verb);
-        let conditions = method_conditions(cached);
-        let is_async = self.is_async.then(|| ours!(async));
-        let answer = self.answer.as_ref().map(|answer| ours!(-> #answer));
-        let clause = &generics.where_clause;
-        let (params, _, _) = generics.split_for_impl();
-        ours! {
-            #conditions
-            #[doc = #doc]
-            #[allow(dead_code, deprecated, unused_variables, clippy::all, clippy::pedantic)]
-            #[inline]
-            #vis #is_async fn #name #params (#(#takes),*) #answer #clause { #body }
-        }
-    }
-}
-
-/// Beside a method each member is conditional itself.
-fn method_conditions(cached: &Cached) -> TokenStream {
-    if cached.companion != Companion::Methods {
-        return TokenStream::new();
-    }
-    let conditions = cached.function.conditions();
-    quote!(#(#conditions)*)
-}
-
-fn site_member(cached: &Cached, private: &TokenStream) -> TokenStream {
+/// The call site's static, and the bound that answers have to keep.
+fn hidden_members(cached: &Cached, private: &TokenStream) -> TokenStream {
     let vis = &cached.function.vis;
     let name = member_name(cached, "site");
+    let stored = member_name(cached, "stored");
+    let storable = storable(cached.runtime.as_ref());
     let site = site(cached);
     let conditions = method_conditions(cached);
     ours! {
@@ -126,6 +52,15 @@ fn site_member(cached: &Cached, private: &TokenStream) -> TokenStream {
         #vis fn #name() -> &'static #private::Site {
             static SITE: #private::Site = #site;
             &SITE
+        }
+
+        #conditions
+        #[inline]
+        fn #stored<R, S: #private::Shape<R>>(shape: S) -> S
+        where
+            S::Value: #storable,
+        {
+            shape
         }
     }
 }
@@ -186,7 +121,8 @@ fn peek(cached: &Cached, private: &TokenStream, answer: &TokenStream) -> Member 
     let prepare = prepare(cached, private);
     let call = call(cached, private, Use::Peek);
     let shape = shape(private, &ours!(#private::probe_type::<#answer>()));
-    let entry = entry(cached, "peek");
+    let stored = stored_shape(cached, answer);
+    let start = storing(cached, "peek", ours!(__cache_call, #stored));
     Member {
         verb: "peek",
         doc: "What is cached of the call with these arguments; the function is not called.",
@@ -198,7 +134,7 @@ fn peek(cached: &Cached, private: &TokenStream, answer: &TokenStream) -> Member 
             #prepare
             let __cache_call = #call;
             let __cache_shape = #shape;
-            #private::#entry(__cache_call, __cache_shape).await
+            #start.await
         },
     }
 }
@@ -207,8 +143,10 @@ fn put(cached: &Cached, private: &TokenStream, answer: &TokenStream) -> Member {
     let prepare = prepare(cached, private);
     let call = call(cached, private, Use::Put);
     let shape = shape(private, &ours!(#private::probe_type::<#answer>()));
-    let rules = rules(cached, private);
-    let entry = entry(cached, "put");
+    let Rules { helper, value } = rules(cached, private, Witness::Answer);
+    let stored = stored_shape(cached, answer);
+    let arguments = ours!(__cache_call, #stored, __cache_rules, __cache_answer);
+    let start = storing(cached, "put", arguments);
     let name = Ident::new("answer", Span::mixed_site());
     let mut takes = takes(cached, &cached.policy_names, Type::to_token_stream);
     takes.push(ours!(#name: impl #private::IntoAnswer<#answer>));
@@ -220,11 +158,13 @@ fn put(cached: &Cached, private: &TokenStream, answer: &TokenStream) -> Member {
         generics: key_generics(cached, &cached.policy_names, Some(answer)),
         answer: None,
         body: ours! {
+            #helper
             #prepare
             let __cache_call = #call;
             let __cache_shape = #shape;
             let __cache_answer = #private::IntoAnswer::<#answer>::into_answer(#name);
-            #private::#entry(__cache_call, __cache_shape, #rules, __cache_answer).await
+            let __cache_rules = #value;
+            #start.await
         },
     }
 }
@@ -236,7 +176,10 @@ fn call_again(cached: &Cached, private: &TokenStream, verb: &'static str, entry:
     let name = &function.sig.ident;
     let entry = Ident::new(entry, Span::mixed_site());
     let turbofish = turbofish(&function.sig.generics);
-    let names = function.parameters.iter().map(|parameter| &parameter.name);
+    let names = function
+        .parameters
+        .iter()
+        .map(|parameter| unshadowing(function, &parameter.name));
     let callee = match (cached.companion, function.receiver()) {
         (Companion::Enum, _) => quote!(#name),
         (_, Some(receiver)) => {
@@ -249,39 +192,12 @@ fn call_again(cached: &Cached, private: &TokenStream, verb: &'static str, entry:
     whole_call(cached, verb, body)
 }
 
-/// A member that takes and answers what the function does.
-pub(super) fn whole_call(cached: &Cached, verb: &'static str, body: TokenStream) -> Member {
-    let function = &cached.function;
-    let mut takes: Vec<_> = function
-        .receiver()
-        .map(plain_receiver)
-        .into_iter()
-        .collect();
-    takes.extend(function.parameters.iter().map(|parameter| {
-        let (name, ty) = (&parameter.name, &parameter.ty);
-        quote!(#name: #ty)
-    }));
-    Member {
-        verb,
-        doc: match verb {
-            "refresh" => {
-                "Calls the function without looking into the cache, and stores the fresh answer."
-            }
-            _ => {
-                "Calls the function as if it were not cached: nothing is looked up, nothing is stored."
-            }
-        },
-        is_async: true,
-        takes,
-        generics: function.sig.generics.clone(),
-        answer: function.answer().map(ToTokens::to_token_stream),
-        body,
-    }
-}
-
 /// What stands before the work of a member: the key, and the cache's handle.
 fn prepare(cached: &Cached, private: &TokenStream) -> TokenStream {
-    let handle = handle(cached, private);
+    let handle = cached
+        .cache
+        .as_ref()
+        .map(|expr| handle(&cached.function, expr, private));
     if cached.key_is_enough() && handle.is_none() {
         let receiver = cached
             .function
@@ -291,7 +207,8 @@ fn prepare(cached: &Cached, private: &TokenStream) -> TokenStream {
         let names = names.iter().map(|piece| piece.name.to_token_stream());
         let arguments = receiver.into_iter().chain(names);
         let key = member_name(cached, "key");
-        return ours!(let __cache_key = Self::#key(#(#arguments),*););
+        let turbofish = turbofish(&key_generics(cached, &cached.key_names, None));
+        return ours!(let __cache_key = Self::#key #turbofish(#(#arguments),*););
     }
     let unpack = unpack(cached, &cached.policy_names);
     let key = key(cached, private);
@@ -306,90 +223,4 @@ fn unpack(cached: &Cached, names: &Names) -> TokenStream {
         Some(ours!(let #pattern = #name;))
     });
     quote!(#(#lets)*)
-}
-
-/// What a member takes: `&self`, and the pieces that bind one of `names`.
-pub(super) fn takes(
-    cached: &Cached,
-    names: &Names,
-    ty: impl Fn(&Type) -> TokenStream,
-) -> Vec<TokenStream> {
-    let receiver = cached.function.receiver().map(|receiver| {
-        let own = receiver.self_token;
-        ours!(&#own)
-    });
-    let pieces = cached.pieces(names).into_iter().map(|piece| {
-        let (name, ty) = (&piece.name, ty(&piece.ty));
-        ours!(#name: #ty)
-    });
-    receiver.into_iter().chain(pieces).collect()
-}
-
-/// The generics that the key, and the answer when it is named, need.
-pub(super) fn key_generics(
-    cached: &Cached,
-    names: &Names,
-    answer: Option<&TokenStream>,
-) -> Generics {
-    let mut mentioned = Names::new();
-    for piece in cached.pieces(names) {
-        mentioned.extend(mentions::of_tokens(piece.ty.to_token_stream()));
-    }
-    for part in &cached.parts {
-        mentioned.extend(mentions::of_tokens(part.expr.to_token_stream()));
-    }
-    if let Some(answer) = answer {
-        mentioned.extend(mentions::of_tokens(answer.clone()));
-    }
-    cached.function.generics_for(mentioned)
-}
-
-/// The receiver without attributes and `mut`.
-fn plain_receiver(receiver: &Receiver) -> TokenStream {
-    let own = receiver.self_token;
-    match &receiver.kind {
-        ReceiverKind::Reference(and, lifetime, mutability) => {
-            quote!(#and #lifetime #mutability #own)
-        }
-        ReceiverKind::Typed(colon, ty) => quote!(#own #colon #ty),
-        _ => quote!(#own),
-    }
-}
-
-/// `::<T, N>`, so that parameters that only the answer names are known.
-fn turbofish(generics: &Generics) -> Option<TokenStream> {
-    let names: Vec<Ident> = generics
-        .params
-        .iter()
-        .map(generic_name)
-        .filter(|name| !name.starts_with('\''))
-        .map(|name| format_ident!("{name}"))
-        .collect();
-    (!names.is_empty()).then(|| ours!(::<#(#names),*>))
-}
-
-/// A stored answer borrows from nobody: `'_` becomes `'static`.
-pub(super) fn owned(tokens: TokenStream) -> TokenStream {
-    let mut apostrophe = false;
-    tokens
-        .into_iter()
-        .map(|token| {
-            let lifetime = std::mem::replace(
-                &mut apostrophe,
-                matches!(&token, TokenTree::Punct(p) if p.as_char() == '\''),
-            );
-            match token {
-                TokenTree::Group(group) => {
-                    let mut inner =
-                        proc_macro2::Group::new(group.delimiter(), owned(group.stream()));
-                    inner.set_span(group.span());
-                    TokenTree::Group(inner)
-                }
-                TokenTree::Ident(ident) if lifetime && ident == "_" => {
-                    TokenTree::Ident(Ident::new("static", ident.span()))
-                }
-                token => token,
-            }
-        })
-        .collect()
 }

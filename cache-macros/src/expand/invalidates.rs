@@ -3,9 +3,9 @@
 //!     static __CACHE_SITE: P::Site = P::Site::new("app::rename", "");
 //!     let __cache_targets = vec![dashboard::pattern(Some(workspace_id), None).into(), …];
 //!     let __cache_invalidation = P::Invalidation::new(&__CACHE_SITE).targets(__cache_targets);
-//!     let __cache_body = async move { … };
-//!     let __cache_shape = (&&&P::probe(&__cache_body)).shape();
-//!     P::invalidating(__cache_invalidation, __cache_shape, None, __cache_body).await
+//!     let __cache_load = async move { … };
+//!     let __cache_shape = (&&&P::probe(&__cache_load)).shape();
+//!     P::invalidating(__cache_invalidation, __cache_shape, None, __cache_load).await
 //! }
 //! ```
 
@@ -15,8 +15,10 @@ use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Expr, Path, PathArguments};
 
-use super::cached::mentions_owned;
-use super::{at, full_name, operand, ours, part, private, return_edge, shape, with_body};
+use super::{
+    Witness, at, full_name, handle, ours, part, private, return_edge, shape, typed_closure,
+    with_body,
+};
 use crate::model::{Argument, Call, Callee, Invalidates, Part, RESULT, Target, Text};
 
 pub(crate) fn expand(invalidates: &Invalidates) -> TokenStream {
@@ -46,14 +48,16 @@ fn body(invalidates: &Invalidates) -> TokenStream {
     let from_result = if later.is_empty() {
         ours!(::core::option::Option::None)
     } else {
+        let targets = ours!(::std::vec::Vec<#private::Target>);
         ours!(::core::option::Option::Some(
-            &|__cache_answer| ::std::vec![#(#later),*]
+            &__cache_rule::<_, _, #targets, _>(&__cache_load, __cache_shape, |__cache_answer| ::std::vec![#(#later),*])
         ))
     };
+    let helper = (!later.is_empty()).then(|| typed_closure(&private, Witness::Future));
     let handle = invalidates
         .cache
         .as_ref()
-        .map(|expr| handle(invalidates, expr, &private));
+        .map(|expr| handle(&invalidates.function, expr, &private));
     let cache = invalidates
         .cache
         .as_ref()
@@ -61,27 +65,18 @@ fn body(invalidates: &Invalidates) -> TokenStream {
     let always = invalidates.always.then(|| ours!(.always()));
     let edge = return_edge(invalidates.function.answer());
     let body = &invalidates.function.body;
-    let shape = shape(&private, &ours!(#private::probe(&__cache_body)));
+    let shape = shape(&private, &ours!(#private::probe(&__cache_load)));
     ours! {
         static __CACHE_SITE: #private::Site = #private::Site::new(#name, "");
+        #helper
         #(#before)*
         #handle
         let __cache_invalidation = #private::Invalidation::new(&__CACHE_SITE)
             #cache #always .targets(::std::vec![#(#now),*]);
-        let __cache_body = async move { #edge #body };
+        let __cache_load = async move { #edge #body };
         let __cache_shape = #shape;
-        #private::invalidating(__cache_invalidation, __cache_shape, #from_result, __cache_body).await
+        #private::invalidating(__cache_invalidation, __cache_shape, #from_result, __cache_load).await
     }
-}
-
-fn handle(invalidates: &Invalidates, expr: &Expr, private: &TokenStream) -> TokenStream {
-    let value = operand(expr);
-    let value = if mentions_owned(&invalidates.function, expr) {
-        quote_spanned!(at(expr.span())=> &::core::clone::Clone::clone(&#value))
-    } else {
-        quote_spanned!(at(expr.span())=> &#value)
-    };
-    ours!(let __cache_handle: &#private::Cache = #value;)
 }
 
 /// Turns targets to expressions, and collects what has to be computed before the body runs.
@@ -230,29 +225,39 @@ struct Value {
 }
 
 fn argument(given: &Argument) -> Value {
-    let (tokens, span, is_any) = match given {
+    match given {
         Argument::Any(underscore) => {
             let span = underscore.span();
-            (
-                quote_spanned!(at(span)=> ::core::option::Option::None),
+            let tokens = quote_spanned!(at(span)=> ::core::option::Option::None);
+            Value {
+                tokens,
                 span,
-                true,
-            )
+                is_any: true,
+            }
         }
-        Argument::Owned(name) => {
-            let span = name.span();
-            (
-                quote_spanned!(at(span)=> ::core::clone::Clone::clone(&#name)),
-                span,
-                false,
-            )
+        Argument::Owned(name) => copied(name.span(), &quote!(&#name)),
+        // The answer's value stands behind a reference; alone it is handed over like any other value.
+        Argument::Expr(part) if matches!(&part.expr, Expr::Path(path) if path.path.is_ident(RESULT)) => {
+            copied(part.expr.span(), &part.expr.to_token_stream())
         }
-        Argument::Expr(part) => (part.expr.to_token_stream(), part.expr.span(), false),
-    };
+        Argument::Expr(part) => Value {
+            tokens: part.expr.to_token_stream(),
+            span: part.expr.span(),
+            is_any: false,
+        },
+    }
+}
+
+/// A copy, in a statement of its own: a wrong type is then that of the value, not that of the reference to it.
+fn copied(span: Span, reference: &TokenStream) -> Value {
+    let tokens = quote_spanned!(at(span)=> {
+        let __cache_copy = ::core::clone::Clone::clone(#reference);
+        __cache_copy
+    });
     Value {
         tokens,
         span,
-        is_any,
+        is_any: false,
     }
 }
 

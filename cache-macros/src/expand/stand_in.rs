@@ -5,7 +5,7 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::Type;
 
-use super::companion::{Member, frame, key_generics, owned, takes, whole_call};
+use super::member::{Member, frame, key_generics, owned, takes, whole_call};
 use super::{has_opaque_type, ours, untouched};
 use crate::function::Function;
 use crate::mentions::Names;

@@ -107,42 +107,51 @@ impl Redis {
     }
 
     pub(crate) async fn invalidate(&self, targets: &[Target]) -> Result<(), StoreError> {
-        let mut commands = Pipeline::new();
-        commands.atomic();
+        let mut scopes = Vec::new();
+        let mut names = Vec::new();
         let mut sweeps = Vec::new();
         for target in targets {
             match target {
-                Target::Tag(tag) => self.advance(&mut commands, &self.tags(), tag_field(tag)),
-                Target::Pattern(pattern) => {
-                    let reach = pattern.reach();
-                    match &reach {
-                        Reach::Exact => {
-                            commands.unlink(self.entry(pattern.as_str())).arg(self.fence(pattern.as_str())).ignore();
-                        }
-                        Reach::Scope { domain, .. } => {
-                            self.advance(&mut commands, &self.domain(domain), generations::scope_of(&reach).unwrap_or(ROOT));
-                        }
-                        Reach::Partial => sweeps.push(pattern),
+                Target::Tag(tag) => scopes.push((self.tags(), tag_field(tag))),
+                Target::Pattern(pattern) => match &pattern.reach() {
+                    Reach::Exact => names.extend([self.entry(pattern.as_str()), self.fence(pattern.as_str())]),
+                    Reach::Partial => sweeps.push(pattern),
+                    reach @ Reach::Scope { domain, .. } => {
+                        scopes.push((self.domain(domain), generations::scope_of(reach).unwrap_or(ROOT)));
                     }
-                }
+                },
             }
         }
-        if !commands.is_empty() {
-            self.within_deadline(async |live| commands.exec_async(&mut live.connection()).await).await?;
-        }
+        self.advance(scopes, names).await?;
         for pattern in sweeps {
             self.sweep(pattern).await?;
         }
         Ok(())
     }
 
-    fn advance(&self, commands: &mut Pipeline, hash: &str, field: Field) {
-        let generation = fastrand::u64(..).to_le_bytes();
-        if field == ROOT {
-            commands.hset(hash, "root", &generation[..]).ignore();
-        } else {
-            commands.hset(hash, &field.to_le_bytes()[..], &generation[..]).ignore();
+    /// Gives each of `scopes` a new generation and removes the keys called `names`, all at once.
+    async fn advance(&self, scopes: Vec<(String, Field)>, mut names: Vec<String>) -> Result<(), StoreError> {
+        if !scopes.is_empty() {
+            let mut commands = Pipeline::with_capacity(scopes.len() + 1);
+            commands.atomic();
+            for (hash, field) in &scopes {
+                let field = if *field == ROOT { b"root".to_vec() } else { field.to_le_bytes().to_vec() };
+                commands.hset(hash, field, &fastrand::u64(..).to_le_bytes()[..]).ignore();
+            }
+            if !names.is_empty() {
+                commands.unlink(&names).ignore();
+            }
+            match self.within_deadline(async |live| commands.exec_async(&mut live.connection()).await).await {
+                // Out of memory, a server still deletes, though not in a transaction: without its generations a whole domain is old.
+                Err(StoreError::Refused(_)) => names.extend(scopes.into_iter().map(|(hash, _)| hash)),
+                done => return done,
+            }
         }
+        if names.is_empty() {
+            return Ok(());
+        }
+        let unlink = redis::Cmd::unlink(&names);
+        self.within_deadline(async |live| unlink.exec_async(&mut live.connection()).await).await
     }
 
     /// Asks for the generations of all scopes that `at` lies in: one hash for the domain, one for tags.

@@ -1,3 +1,11 @@
 //! Behaviour of the whole, against real servers. One binary, one module a subject.
 
+mod availability;
+mod freshness;
+mod functions;
 mod harness;
+mod keys;
+mod observation;
+mod one_load;
+mod stored_bytes;
+mod world;

@@ -1,12 +1,14 @@
-//! What the attribute costs at compile time, compared with plain functions and with a helper written by hand.
+//! What the attribute costs at compile time, compared with plain functions and with a helper
+//! written by hand.
 //!
 //! ```text
 //! cargo run --release -p cache-benches --bin compile_time
 //! ```
 //!
-//! Three programs with the same functions are written to a temporary folder: plain, calling a helper that looks in
-//! Redis first, and annotated. Their dependencies are built once. Then each program is built again and again (debug,
-//! not incremental), in turns so that a slow moment of the machine meets all alike.
+//! Three programs with the same functions are written to a temporary folder: plain, calling a
+//! helper that looks in Redis first, and annotated. Their dependencies are built once. Then each
+//! program is built again and again (debug, not incremental), in turns so that a slow moment of the
+//! machine meets all alike.
 //!
 //! The aim is at most four times the plain functions' time.
 #![expect(clippy::print_stdout, reason = "a program that prints figures")]
@@ -28,7 +30,7 @@ use crate::program::Variant;
 /// The annotated program may take this many times as long as the plain one.
 const AIM: f64 = 4.0;
 
-/// Measures what #[cached] costs at compile time.
+/// Measures what the attribute costs at compile time.
 #[derive(Debug, Parser)]
 struct Arguments {
     /// Functions in each program
@@ -71,7 +73,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The folder with the generated programs: a workspace of its own, so that they share one target folder.
+/// The folder with the generated programs: a workspace of its own, so that they share one target
+/// folder.
 struct Bench {
     folder: TempDir,
 }

@@ -25,7 +25,8 @@ impl Variant {
     }
 }
 
-/// One kind of function. In all texts `NR` is the function's number and `Model` is the type of its group.
+/// One kind of function. In all texts `NR` is the function's number and `Model` is the type of its
+/// group.
 struct Kind {
     parameters: &'static str,
     answer: &'static str,
@@ -45,8 +46,8 @@ const KINDS: [Kind; 6] = [
         body: r#"let rows = db.rows("SELECT * FROM tNR WHERE id = ?", &[id.to_string()]).await?;
         Ok(rows.into_iter().next().map(Model::from))"#,
         options: r#""5m", key = id, skip(db)"#,
-        key: r#"format!("fNR:{id}")"#,
-        call: "fNR(db, 7).await?.is_some()",
+        key: r#"format!("read_NR:{id}")"#,
+        call: "read_NR(db, 7).await?.is_some()",
     },
     Kind {
         parameters: "db: &Db, workspace: &str, page: u32",
@@ -54,8 +55,8 @@ const KINDS: [Kind; 6] = [
         body: r#"let rows = db.rows("SELECT * FROM tNR WHERE workspace = ?", &[workspace.to_owned(), page.to_string()]).await?;
         Ok(rows.into_iter().map(Model::from).collect())"#,
         options: r#""1m", key = (workspace, page), skip(db)"#,
-        key: r#"format!("fNR:{workspace}:{page}")"#,
-        call: r#"fNR(db, "acme", 1).await?.is_empty()"#,
+        key: r#"format!("read_NR:{workspace}:{page}")"#,
+        call: r#"read_NR(db, "acme", 1).await?.is_empty()"#,
     },
     Kind {
         parameters: "db: &Db, name: String",
@@ -63,8 +64,8 @@ const KINDS: [Kind; 6] = [
         body: r#"let rows = db.rows("SELECT * FROM tNR WHERE name = ?", &[name]).await?;
         rows.into_iter().next().map(Model::from).ok_or(DbError)"#,
         options: r#""1h", key = name, skip(db)"#,
-        key: r#"format!("fNR:{name}")"#,
-        call: r#"fNR(db, "ann".to_owned()).await?.active"#,
+        key: r#"format!("read_NR:{name}")"#,
+        call: r#"read_NR(db, "ann".to_owned()).await?.active"#,
     },
     Kind {
         parameters: "db: &Db, filter: &Filter, limit: Option<u32>",
@@ -72,8 +73,8 @@ const KINDS: [Kind; 6] = [
         body: r#"let rows = db.rows("SELECT * FROM tNR", &[filter.status.clone(), filter.owner.to_string()]).await?;
         Ok(rows.into_iter().take(limit.unwrap_or(50) as usize).map(Model::from).collect())"#,
         options: r#""30s", key = (filter.status, filter.owner, limit), skip(db)"#,
-        key: r#"format!("fNR:{}:{}:{limit:?}", filter.status, filter.owner)"#,
-        call: "fNR(db, &filter, None).await?.is_empty()",
+        key: r#"format!("read_NR:{}:{}:{limit:?}", filter.status, filter.owner)"#,
+        call: "read_NR(db, &filter, None).await?.is_empty()",
     },
     Kind {
         parameters: "db: &Db, workspace: &str",
@@ -81,8 +82,8 @@ const KINDS: [Kind; 6] = [
         body: r#"let rows = db.rows("SELECT count(*) FROM tNR WHERE workspace = ?", &[workspace.to_owned()]).await?;
         Ok(rows.len() as u64)"#,
         options: r#""10m", key = workspace, skip(db)"#,
-        key: r#"format!("fNR:{workspace}")"#,
-        call: r#"fNR(db, "acme").await? > 1"#,
+        key: r#"format!("read_NR:{workspace}")"#,
+        call: r#"read_NR(db, "acme").await? > 1"#,
     },
     Kind {
         parameters: "db: &Db, workspace: &str, days: u16",
@@ -94,8 +95,8 @@ const KINDS: [Kind; 6] = [
         }
         Ok(summary)"#,
         options: r#""30m", key = (workspace, days), skip(db)"#,
-        key: r#"format!("fNR:{workspace}:{days}")"#,
-        call: r#"fNR(db, "acme", 30).await?.is_empty()"#,
+        key: r#"format!("read_NR:{workspace}:{days}")"#,
+        call: r#"read_NR(db, "acme", 30).await?.is_empty()"#,
     },
 ];
 
@@ -158,14 +159,14 @@ fn function(variant: Variant, number: usize, model: &str) -> String {
     } = &KINDS[number % KINDS.len()];
     let text = match variant {
         Variant::Plain => format!(
-            "\nasync fn fNR({parameters}) -> Result<{answer}, DbError> {{\n    {body}\n}}\n"
+            "\nasync fn read_NR({parameters}) -> Result<{answer}, DbError> {{\n    {body}\n}}\n"
         ),
         Variant::Cached => format!(
-            "\n#[cached(\"fNR\", {options})]\n\
-             async fn fNR({parameters}) -> Result<{answer}, DbError> {{\n    {body}\n}}\n"
+            "\n#[cached(\"read_NR\", {options})]\n\
+             async fn read_NR({parameters}) -> Result<{answer}, DbError> {{\n    {body}\n}}\n"
         ),
         Variant::Helper => format!(
-            "\nasync fn fNR({parameters}) -> Result<{answer}, DbError> {{\n    \
+            "\nasync fn read_NR({parameters}) -> Result<{answer}, DbError> {{\n    \
              aside({key}, 300, async {{\n        {body}\n    }}).await\n}}\n"
         ),
     };
@@ -243,7 +244,8 @@ impl From<Row> for Model {
 }
 "#;
 
-/// As people write it: look in Redis, else load and store. No single flight, no protection from races or faults.
+/// As people write it: look in Redis, else load and store. No single flight, no protection from
+/// races or faults.
 const HELPER: &str = r#"
 static REDIS: tokio::sync::OnceCell<Option<redis::aio::MultiplexedConnection>> = tokio::sync::OnceCell::const_new();
 

@@ -1,0 +1,458 @@
+//! What the attributes do on every kind of function, and what their options mean.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use cache_runtime::{Cache, cached, invalidates};
+use cache_tests::eventually;
+use redis::AsyncCommands;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::world::World;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Agent {
+    id: u64,
+    name: String,
+    uuid: Uuid,
+}
+
+fn agent(id: u64) -> Agent {
+    Agent { id, name: format!("@agent{id}"), uuid: Uuid::from_u128(id.into()) }
+}
+
+/// Counts how often a body runs.
+#[derive(Debug, Default)]
+struct Runs(AtomicU64);
+
+impl Runs {
+    fn count(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    fn so_far(&self) -> u64 {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// Calls twice, and expects the second answer to be the first one, without another run.
+macro_rules! cached_once {
+    ($runs:expr, $call:expr) => {{
+        let before = $runs.so_far();
+        let first = $call;
+        assert_eq!($runs.so_far(), before + 1, "the first call has to load");
+        assert_eq!($call, first);
+        assert_eq!($runs.so_far(), before + 1, "the second call has to hit");
+        first
+    }};
+}
+
+type Answer<T> = Result<T, std::io::Error>;
+
+#[tokio::test]
+async fn every_kind_of_answer() {
+    #[cached(namespace = "kinds:plain", key = id, skip(runs), cache = cache)]
+    async fn plain(cache: &Cache, runs: &Runs, id: u64) -> Agent {
+        runs.count();
+        agent(id)
+    }
+
+    #[cached(namespace = "kinds:alias", key = id, skip(runs), cache = cache)]
+    async fn alias(cache: &Cache, runs: &Runs, id: u64) -> Answer<Agent> {
+        runs.count();
+        Ok(agent(id))
+    }
+
+    #[cached(namespace = "kinds:option", key = id, skip(runs), cache = cache)]
+    async fn option(cache: &Cache, runs: &Runs, id: u64) -> Option<Agent> {
+        runs.count();
+        (id > 0).then(|| agent(id))
+    }
+
+    #[cached(namespace = "kinds:arc", key = id, skip(runs), cache = cache)]
+    async fn arc(cache: &Cache, runs: &Runs, id: u64) -> Arc<Agent> {
+        runs.count();
+        Arc::new(agent(id))
+    }
+
+    #[cached(namespace = "kinds:generic", key = id.as_ref(), skip(runs, value), cache = cache)]
+    async fn generic<T>(cache: &Cache, runs: &Runs, id: impl AsRef<str>, value: T) -> usize
+    where
+        T: Into<Vec<u8>>,
+    {
+        runs.count();
+        id.as_ref().len() + value.into().len()
+    }
+
+    for world in World::both().await {
+        let (cache, runs) = (&world.cache, &Runs::default());
+        assert_eq!(cached_once!(runs, plain(cache, runs, 1).await), agent(1));
+        assert_eq!(cached_once!(runs, alias(cache, runs, 2).await.unwrap()), agent(2));
+        assert_eq!(cached_once!(runs, option(cache, runs, 3).await), Some(agent(3)));
+        assert_eq!(*cached_once!(runs, arc(cache, runs, 4).await), agent(4));
+        assert_eq!(cached_once!(runs, generic(cache, runs, "abc", "de").await), 5);
+        // Without `none_ttl`, nothing is not remembered.
+        let before = runs.so_far();
+        assert_eq!((option(cache, runs, 0).await, option(cache, runs, 0).await), (None, None));
+        assert_eq!(runs.so_far(), before + 2);
+    }
+}
+
+/// D1: a repository's methods, which cache and invalidate.
+mod repository {
+    use super::*;
+
+    pub(super) struct Goals<Db> {
+        pub(super) cache: Cache,
+        pub(super) tenant: &'static str,
+        pub(super) runs: Runs,
+        pub(super) db: Db,
+    }
+
+    pub(super) trait Reads {
+        async fn title(&self, id: u64) -> Answer<String>;
+    }
+
+    impl<Db: AsRef<str>> Goals<Db> {
+        #[cached(namespace = "goals", ttl = "10m", key = (self.tenant, id), cache = self.cache)]
+        pub(crate) async fn goal(&self, id: u64) -> Answer<Option<String>> {
+            self.runs.count();
+            Ok(Some(format!("{}/{id}", self.db.as_ref())))
+        }
+
+        #[invalidates(self.goal(id), cache = self.cache)]
+        pub(super) async fn complete(&self, id: u64) -> Answer<u64> {
+            Ok(id)
+        }
+
+        #[invalidates("goals:{self.tenant}:*", cache = self.cache)]
+        pub(super) async fn complete_all(&self) -> Answer<()> {
+            Ok(())
+        }
+    }
+
+    impl<Db: AsRef<str>> Reads for Goals<Db> {
+        #[cached(namespace = "titles", key = (self.tenant, id), cache = self.cache)]
+        async fn title(&self, id: u64) -> Answer<String> {
+            self.runs.count();
+            Ok(format!("goal {id}"))
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_repository_caches_and_invalidates() {
+    use repository::{Goals, Reads};
+
+    for world in World::both().await {
+        let goals = Goals { cache: world.cache.clone(), tenant: "t1", runs: Runs::default(), db: "db".to_owned() };
+        assert_eq!(cached_once!(goals.runs, goals.goal(7).await.unwrap()).as_deref(), Some("db/7"));
+        assert_eq!(cached_once!(goals.runs, goals.title(7).await.unwrap()), "goal 7");
+        goals.complete(7).await.unwrap();
+        cached_once!(goals.runs, goals.goal(7).await.unwrap());
+        goals.complete_all().await.unwrap();
+        cached_once!(goals.runs, goals.goal(7).await.unwrap());
+        assert_eq!(goals.goal_key(7).as_str(), "goals:t1:7");
+        assert_eq!(goals.goal_peek(7).await.unwrap().unwrap().as_deref(), Some("db/7"));
+        goals.goal_invalidate(7).await;
+        assert!(goals.goal_peek(7).await.is_none());
+    }
+}
+
+#[tokio::test]
+async fn an_axum_handler_is_cached_as_it_stands() {
+    #[derive(Debug, Clone)]
+    struct App {
+        cache: Cache,
+        runs: Arc<Runs>,
+    }
+
+    #[cached("handler", "1m", key = (org, id), skip(app), cache = app.cache)]
+    async fn handler(State(app): State<App>, Path((org, id)): Path<(String, u64)>) -> Result<Json<Agent>, String> {
+        app.runs.count();
+        if id == 0 { Err(format!("none in {org}")) } else { Ok(Json(agent(id))) }
+    }
+
+    for world in World::both().await {
+        let app = App { cache: world.cache.clone(), runs: Arc::default() };
+        let router: axum::Router = axum::Router::new().route("/{org}/{id}", axum::routing::get(handler)).with_state(app.clone());
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tokio::spawn(async move { axum::serve(listener, router).await });
+        for _ in 0..3 {
+            assert!(http_get(address, "/acme/7").await.contains("\"@agent7\""));
+        }
+        assert_eq!(app.runs.so_far(), 1);
+        http_get(address, "/acme/0").await;
+        http_get(address, "/acme/0").await;
+        assert_eq!(app.runs.so_far(), 3, "an error is not stored");
+        server.abort();
+    }
+}
+
+async fn http_get(address: std::net::SocketAddr, path: &str) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn nothing_is_remembered_with_none_ttl() {
+    #[cached(namespace = "none", key = id, none_ttl = "1m", skip(runs), cache = cache)]
+    async fn find(cache: &Cache, runs: &Runs, id: u64) -> Answer<Option<Agent>> {
+        runs.count();
+        Ok((id > 0).then(|| agent(id)))
+    }
+
+    for world in World::both().await {
+        let (cache, runs) = (&world.cache, &Runs::default());
+        assert_eq!(cached_once!(runs, find(cache, runs, 0).await.unwrap()), None);
+        assert_eq!(cached_once!(runs, find(cache, runs, 1).await.unwrap()), Some(agent(1)));
+        assert_eq!(find::peek(cache, 0).await.map(Result::unwrap), Some(None), "known to be nothing");
+        assert!(find::peek(cache, 2).await.is_none(), "not known");
+    }
+}
+
+#[tokio::test]
+async fn conditions_look_at_the_value() {
+    #[cached(namespace = "if", key = id, cache_if = |agent| agent.id % 2 == 0, skip(runs), cache = cache)]
+    async fn even(cache: &Cache, runs: &Runs, id: u64) -> Answer<Agent> {
+        runs.count();
+        Ok(agent(id))
+    }
+
+    #[cached(namespace = "ttl_with", key = id, ttl_with = |agent| Duration::from_secs(agent.id * 60), skip(runs), cache = cache)]
+    async fn by_value(cache: &Cache, runs: &Runs, id: u64) -> Agent {
+        runs.count();
+        agent(id)
+    }
+
+    let world = World::redis().await;
+    let (cache, runs) = (&world.cache, &Runs::default());
+    cached_once!(runs, even(cache, runs, 2).await.unwrap());
+    let before = runs.so_far();
+    even(cache, runs, 1).await.unwrap();
+    even(cache, runs, 1).await.unwrap();
+    assert_eq!(runs.so_far(), before + 2);
+
+    by_value(cache, runs, 10).await;
+    let mut redis = world.server().connection().await;
+    let ttl: u64 = redis.ttl("cache:ttl_with:10").await.unwrap();
+    assert!((595..=600).contains(&ttl), "{ttl}");
+    // No time to live: not stored, rather than stored for ever.
+    by_value(cache, runs, 0).await;
+    assert!(!redis.exists::<_, bool>("cache:ttl_with:0").await.unwrap());
+}
+
+#[tokio::test]
+async fn every_entry_expires() {
+    const SHORT: Duration = Duration::from_millis(30);
+
+    #[cached(namespace = "short", ttl = SHORT, key = id, skip(runs), cache = cache)]
+    async fn short(cache: &Cache, runs: &Runs, id: u64) -> u64 {
+        runs.count()
+    }
+
+    #[cached(namespace = "default", key = id, cache = cache)]
+    async fn default(cache: &Cache, id: u64) -> u64 {
+        id
+    }
+
+    for world in World::both().await {
+        let (cache, runs) = (&world.cache, &Runs::default());
+        let first = short(cache, runs, 1).await;
+        eventually("the entry has expired", async || short(cache, runs, 1).await > first).await;
+    }
+    let world = World::redis().await;
+    default(&world.cache, 1).await;
+    let mut redis = world.server().connection().await;
+    let ttl: u64 = redis.ttl("cache:default:1").await.unwrap();
+    assert!((295..=300).contains(&ttl), "{ttl}");
+    // B13: no key of ours without expiry, but for the generations.
+    let keys: Vec<String> = redis.keys("cache:[^%]*").await.unwrap();
+    for key in keys {
+        assert!(redis.ttl::<_, i64>(&key).await.unwrap() > 0, "{key} never expires");
+    }
+}
+
+/// B4: bypass for one call.
+#[tokio::test]
+async fn skip_cache_loads_and_stores() {
+    #[cached(namespace = "skip", key = id, skip_cache = fresh, skip(runs), cache = cache)]
+    async fn find(cache: &Cache, runs: &Runs, id: u64, fresh: bool) -> u64 {
+        runs.count()
+    }
+
+    for world in World::both().await {
+        let (cache, runs) = (&world.cache, &Runs::default());
+        assert_eq!(find(cache, runs, 1, false).await, 1);
+        assert_eq!(find(cache, runs, 1, true).await, 2);
+        assert_eq!(find(cache, runs, 1, false).await, 2, "the fresh answer was not stored");
+    }
+}
+
+/// E8: the newer program's entries survive the older one beside it.
+#[tokio::test]
+async fn two_versions_side_by_side() {
+    mod old {
+        use super::*;
+        #[cached(namespace = "versions", key = id, version = 1, skip(runs), cache = cache)]
+        pub(super) async fn find(cache: &Cache, runs: &Runs, id: u64) -> u64 {
+            runs.count();
+            id
+        }
+    }
+    mod new {
+        use super::*;
+        #[cached(namespace = "versions", key = id, version = 2, skip(runs), cache = cache)]
+        pub(super) async fn find(cache: &Cache, runs: &Runs, id: u64) -> String {
+            runs.count();
+            id.to_string()
+        }
+    }
+
+    let new_program = World::redis().await;
+    let old_program = new_program.instance();
+    let (old_runs, new_runs) = (Runs::default(), Runs::default());
+    assert_eq!(old::find(&old_program.cache, &old_runs, 1).await, 1);
+    assert_eq!(new::find(&new_program.cache, &new_runs, 1).await, "1");
+    for _ in 0..3 {
+        assert_eq!(old::find(&old_program.cache, &old_runs, 1).await, 1);
+        assert_eq!(new::find(&new_program.cache, &new_runs, 1).await, "1");
+    }
+    assert_eq!(new_runs.so_far(), 1, "the old program overwrote the new one's entry");
+    assert_eq!(old_runs.so_far(), 4);
+}
+
+#[tokio::test]
+async fn the_companion() {
+    #[cached(namespace = "companion", ttl = "1m", key = (id, part), skip(runs), cache = cache)]
+    async fn find(cache: &Cache, runs: &Runs, id: u64, part: &str) -> Answer<u64> {
+        Ok(runs.count())
+    }
+
+    for world in World::both().await {
+        let (cache, runs) = (&world.cache, &Runs::default());
+        assert_eq!(find::key(1, "a:b").as_str(), "companion:1:a%3Ab");
+        assert_eq!(find::pattern(Some(1), None).as_str(), "companion:1:*");
+        assert!(find::peek(cache, 1, "a").await.is_none());
+        assert_eq!(find(cache, runs, 1, "a").await.unwrap(), 1);
+        assert_eq!(find::peek(cache, 1, "a").await.unwrap().unwrap(), 1);
+        assert_eq!(find::uncached(cache, runs, 1, "a").await.unwrap(), 2);
+        assert_eq!(find(cache, runs, 1, "a").await.unwrap(), 1, "uncached has stored");
+        assert_eq!(find::refresh(cache, runs, 1, "a").await.unwrap(), 3);
+        assert_eq!(find(cache, runs, 1, "a").await.unwrap(), 3, "refresh has not stored");
+        find::put(cache, 1, "a", 77).await;
+        assert_eq!(find(cache, runs, 1, "a").await.unwrap(), 77);
+        find::put(cache, 1, "a", Ok(78)).await;
+        assert_eq!(find(cache, runs, 1, "a").await.unwrap(), 78);
+        find::put(cache, 1, "a", Err(std::io::Error::other("no"))).await;
+        assert_eq!(find(cache, runs, 1, "a").await.unwrap(), 78, "an error was stored");
+        find::invalidate(cache, 1, "a").await;
+        assert_eq!(find(cache, runs, 1, "a").await.unwrap(), 4);
+        cache.invalidate([find::pattern(None, Some("a"))]).await;
+        assert_eq!(find(cache, runs, 1, "a").await.unwrap(), 5);
+    }
+}
+
+#[tokio::test]
+async fn invalidations_follow_the_outcome() {
+    #[cached(namespace = "outcome", key = id, cache = cache)]
+    async fn find(cache: &Cache, id: u64) -> u64 {
+        id
+    }
+
+    #[invalidates(find(id), cache = cache)]
+    async fn fallible(cache: &Cache, id: u64, fail: bool) -> Answer<()> {
+        if fail { Err(std::io::Error::other("no")) } else { Ok(()) }
+    }
+
+    #[invalidates(find(id), on = always, cache = cache)]
+    async fn always(cache: &Cache, id: u64) -> Answer<()> {
+        Err(std::io::Error::other("perhaps half done"))
+    }
+
+    #[invalidates(find(id), cache = cache)]
+    async fn optional(cache: &Cache, id: u64, found: bool) -> Option<()> {
+        found.then_some(())
+    }
+
+    #[invalidates("outcome:{result.id}", cache = cache)]
+    async fn created(cache: &Cache, id: u64) -> Answer<Agent> {
+        Ok(agent(id))
+    }
+
+    #[invalidates(find(result.id), cache = cache)]
+    async fn created_typed(cache: &Cache, id: u64) -> Answer<Option<Agent>> {
+        Ok((id > 0).then(|| agent(id)))
+    }
+
+    #[invalidates(patterns = ["outcome:{id}", "other:*"], cache = cache)]
+    async fn listed(cache: &Cache, id: String) -> String {
+        id
+    }
+
+    for world in World::both().await {
+        let cache = &world.cache;
+        macro_rules! survives {
+            ($write:expr) => {{
+                find(cache, 1).await;
+                let _ = $write;
+                find::peek(cache, 1).await.is_some()
+            }};
+        }
+        assert!(survives!(fallible(cache, 1, true).await));
+        assert!(!survives!(fallible(cache, 1, false).await));
+        assert!(!survives!(always(cache, 1).await));
+        assert!(survives!(optional(cache, 1, false).await));
+        assert!(!survives!(optional(cache, 1, true).await));
+        assert!(!survives!(created(cache, 1).await));
+        assert!(!survives!(created_typed(cache, 1).await));
+        assert!(survives!(created_typed(cache, 0).await));
+        // The writer knows the id as text, the reader as a number.
+        assert!(!survives!(listed(cache, "1".to_owned()).await));
+    }
+}
+
+/// A10 and the like: two functions that would answer for each other are told apart.
+#[tokio::test]
+async fn functions_never_answer_for_each_other() {
+    #[cached(namespace = "agents", key = id, skip(runs), cache = cache)]
+    async fn by_id(cache: &Cache, runs: &Runs, id: &str) -> String {
+        runs.count();
+        format!("agent {id}")
+    }
+
+    #[cached(namespace = "agents:list", skip(runs), cache = cache)]
+    async fn list(cache: &Cache, runs: &Runs) -> String {
+        runs.count();
+        "all agents".to_owned()
+    }
+
+    #[cached(namespace = "agents", key = id, skip(runs), cache = cache)]
+    async fn score(cache: &Cache, runs: &Runs, id: &str) -> String {
+        runs.count();
+        format!("score of {id}")
+    }
+
+    for world in World::both().await {
+        let (cache, runs) = (&world.cache, &Runs::default());
+        for _ in 0..3 {
+            // One physical key, two functions.
+            assert_eq!(by_id(cache, runs, "list").await, "agent list");
+            assert_eq!(list(cache, runs).await, "all agents");
+        }
+        // The same template twice: the second function is not cached at all.
+        cached_once!(runs, by_id(cache, runs, "7").await);
+        assert_eq!(score(cache, runs, "7").await, "score of 7");
+        assert_eq!(score(cache, runs, "7").await, "score of 7");
+        assert_eq!(cache.stats().function("score").unwrap().bypassed, 2);
+    }
+}

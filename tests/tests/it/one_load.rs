@@ -1,0 +1,124 @@
+//! P4: of any number of callers of a cold key, one loads.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use cache_runtime::{Cache, cached};
+use futures_util::future::join_all;
+
+use crate::world::World;
+
+#[cached(namespace = "rows", ttl = "1h", key = id, cache = world.cache)]
+async fn row(world: &World, id: u64) -> u64 {
+    world.load(id).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_thousand_callers_cost_one_load() {
+    for world in World::both().await {
+        let world = Arc::new(world);
+        world.set_row(1, 11);
+        let callers = (0..10_000).map(|_| {
+            let world = world.clone();
+            tokio::spawn(async move { row(&world, 1).await })
+        });
+        for answer in join_all(callers.collect::<Vec<_>>()).await {
+            assert_eq!(answer.unwrap(), 11);
+        }
+        assert_eq!(world.loads(), 1, "in {}", world.cache.store_name());
+        let counts = world.cache.stats().total;
+        assert_eq!((counts.loads, counts.hits + counts.coalesced), (1, 9_999));
+    }
+}
+
+/// The callers come while the load runs and while it ends, again and again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn callers_that_come_at_any_time_cost_one_load() {
+    for world in World::both().await {
+        let world = Arc::new(world);
+        for id in 0..200 {
+            let callers = (0..50).map(|caller| {
+                let world = world.clone();
+                tokio::spawn(async move {
+                    for _ in 0..caller {
+                        tokio::task::yield_now().await;
+                    }
+                    row(&world, id).await
+                })
+            });
+            join_all(callers.collect::<Vec<_>>()).await;
+            assert_eq!(world.loads(), id + 1, "in {}", world.cache.store_name());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_cancelled_leader_hands_over() {
+    for world in World::both().await {
+        let world = Arc::new(world);
+        world.close_gate();
+        let leader = tokio::spawn({
+            let world = world.clone();
+            async move { row(&world, 1).await }
+        });
+        world.arrival().await;
+        let followers: Vec<_> = (0..100)
+            .map(|_| {
+                let world = world.clone();
+                tokio::spawn(async move { row(&world, 1).await })
+            })
+            .collect();
+        leader.abort();
+        world.arrival().await;
+        world.open_gate();
+        for answer in join_all(followers).await {
+            answer.unwrap();
+        }
+        assert_eq!(world.loads(), 2, "in {}", world.cache.store_name());
+    }
+}
+
+#[tokio::test]
+async fn a_panic_stays_with_its_caller_and_nobody_hangs() {
+    #[cached(namespace = "panics", ttl = "1h", key = (), skip(runs), cache = cache)]
+    async fn panics_once(cache: &Cache, runs: &AtomicU64) -> u64 {
+        tokio::task::yield_now().await;
+        let run = runs.fetch_add(1, Ordering::SeqCst);
+        assert!(run > 0, "the first load fails");
+        run
+    }
+
+    for world in World::both().await {
+        let (cache, runs) = (world.cache.clone(), Arc::new(AtomicU64::new(0)));
+        let callers = (0..100).map(|_| {
+            let (cache, runs) = (cache.clone(), runs.clone());
+            tokio::spawn(async move { panics_once(&cache, &runs).await })
+        });
+        let answers = join_all(callers.collect::<Vec<_>>()).await;
+        let panicked = answers.iter().filter(|answer| answer.is_err()).count();
+        assert_eq!((panicked, runs.load(Ordering::SeqCst)), (1, 2), "in {}", cache.store_name());
+        assert!(answers.into_iter().flatten().all(|answer| answer == 1));
+    }
+}
+
+/// Nobody waits for one failing load after the other.
+#[tokio::test]
+async fn an_error_is_answered_and_not_stored() {
+    #[cached(namespace = "errors", ttl = "1h", key = (), skip(runs), cache = cache)]
+    async fn fails(cache: &Cache, runs: &AtomicU64) -> Result<u64, String> {
+        runs.fetch_add(1, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        Err("no".to_owned())
+    }
+
+    for world in World::both().await {
+        let runs = AtomicU64::new(0);
+        let answers = join_all((0..50).map(|_| fails(&world.cache, &runs))).await;
+        assert!(answers.iter().all(|answer| answer.as_ref().is_err_and(|error| error == "no")));
+        let before = runs.load(Ordering::SeqCst);
+        fails(&world.cache, &runs).await.unwrap_err();
+        assert_eq!(runs.load(Ordering::SeqCst), before + 1);
+        assert_eq!(world.cache.stats().total.stores, 0);
+    }
+}

@@ -1,0 +1,9 @@
+use cache_runtime::cached;
+
+#[cached("users")]
+async fn user(id: u64) -> Result<(), String> {
+    let _ = id;
+    Ok(())
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+use cache_runtime::cached;
+
+#[cached("users", key = (a, b, c, d, e, f, g, h, i))]
+#[allow(clippy::too_many_arguments, clippy::many_single_char_names)]
+async fn sum(a: u8, b: u8, c: u8, d: u8, e: u8, f: u8, g: u8, h: u8, i: u8) -> u8 {
+    a + b + c + d + e + f + g + h + i
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use cache_runtime::cached;
+
+struct Users;
+
+#[cached("users")]
+impl Users {}
+
+fn main() {}

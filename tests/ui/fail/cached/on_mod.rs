@@ -1,0 +1,6 @@
+use cache_runtime::cached;
+
+#[cached("users")]
+mod users {}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use cache_runtime::cached;
+
+#[cached("users")]
+struct User;
+
+fn main() {}

@@ -1,0 +1,8 @@
+use cache_runtime::invalidates;
+
+#[invalidates("users:*", on = always, on = success)]
+async fn rename(id: u64) -> Result<u64, String> {
+    Ok(id)
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use cache_runtime::invalidates;
+
+#[invalidates("users:_")]
+async fn rename(id: u64) -> Result<u64, String> {
+    Ok(id)
+}
+
+fn main() {}
