@@ -119,6 +119,21 @@ fn shape(private: &TokenStream, probe: &TokenStream) -> TokenStream {
     })
 }
 
+/// The body as a future, and the shape of what it answers.
+///
+/// Probed in a block of its own: a variable that was borrowed keeps its room in the function's future, which would
+/// then hold the body twice.
+fn load(function: &Function, private: &TokenStream) -> TokenStream {
+    let edge = return_edge(function.answer());
+    let body = &function.body;
+    let shape = shape(private, &ours!(#private::probe(&__cache_load)));
+    ours!({
+        let __cache_load = async move { #edge #body };
+        let __cache_shape = #shape;
+        (__cache_load, __cache_shape)
+    })
+}
+
 /// What a closure's parameter type is read from.
 #[derive(Clone, Copy)]
 enum Witness {

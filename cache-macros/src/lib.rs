@@ -18,6 +18,78 @@ use crate::errors::Mistakes;
 use crate::function::Function;
 
 /// Caches the answers of an `async fn`.
+///
+/// ```text
+/// #[cached(namespace = "exec:dashboard", ttl = "30m", key = (workspace_id, timeframe))]
+/// async fn dashboard(#[skip] db: &PgPool, workspace_id: &str, timeframe: Timeframe) -> Result<Dashboard, DbError> { … }
+///
+/// #[cached("agents", "1h")] // the short form: namespace and ttl; every parameter is in the key
+/// async fn agent(id: Uuid) -> Option<Agent> { … }
+/// ```
+///
+/// The function keeps its signature, its attributes, its errors and its `async fn` nature. What is stored is the value in
+/// the answer: the `T` of `Result<T, E>`, `Option<T>`, `Result<Option<T>, E>` and of their aliases, the inside of
+/// `Json<T>`, or the whole of any other answer. It has to implement `serde::Serialize` and `serde::de::DeserializeOwned`.
+/// `Err` is never stored.
+///
+/// # Options
+///
+/// | option | meaning | default |
+/// |---|---|---|
+/// | `namespace = "a:b"` | fixed segments at the front of the key | required |
+/// | `key = expr`, `(expr, expr)`, `"{a}:{b.c}"` | what distinguishes two calls; every part implements `serde::Serialize` | every parameter that is not skipped, in order |
+/// | `#[skip] param`, `skip(db, ctx)` | the parameter cannot change the answer | nothing is skipped |
+/// | `ttl = "30m"`, `1800`, `expr` | expiry: a text in ms, s, m, h, d, w (`"1h30m"`), seconds, or a `Duration` | the cache's ttl |
+/// | `ttl_with = \|value\| …` | expiry from the value, instead of `ttl` | |
+/// | `none_ttl = …` | how long a `None` is kept; the forms of `ttl` | `None` is not kept |
+/// | `cache_if = \|value\| …` | whether a value is kept | every value is |
+/// | `skip_cache = expr` | when true, this call does not look, and stores its fresh answer | `false` |
+/// | `version = 2` | set it higher when the answer's type changes: older answers are not read | `0` |
+/// | `tags = ["workspace:{workspace_id}"]` | groups that can be cleared at once | none |
+/// | `cache = expr` | a `Cache` handle | the installed cache |
+/// | `crate = path` | where `cache_runtime` is found | `::cache_runtime` |
+/// | `companion = off` | no companion | there is one |
+///
+/// Expressions see the parameters as they are declared, and are evaluated before the body. `ttl_with` and `cache_if` take
+/// a closure or a function of the stored value, by reference.
+///
+/// # The key
+///
+/// Every parameter, `self` too, is in the key, skipped, or mentioned in `skip_cache` or `cache`. Any other is an error that
+/// names it, because two calls that differ only there would share one answer. Names in patterns count one by one: in
+/// `Path((org, id)): Path<(Uuid, Uuid)>` they are `org` and `id`. A type parameter of the answer has to be in the key
+/// (`std::any::type_name::<T>()`) or in `skip(T)`. When `key` is left out, a parameter that `cache` mentions is not a part
+/// of it, nor is a `bool` that `skip_cache` mentions.
+///
+/// A string in `key` is a template: its segments stand between colons, a segment holds one placeholder at most, and its
+/// letters are ASCII letters, digits and `-_.@/+~`. At most 8 segments may follow the first one.
+///
+/// # The companion
+///
+/// Beside a function `dashboard` stands an empty enum `dashboard` with these functions; *K* are the parameters that the key
+/// mentions, by value and in order, and *C* adds those that `cache`, `ttl`, `none_ttl`, `ttl_with`, `cache_if` and `tags` mention.
+///
+/// | function | |
+/// |---|---|
+/// | `key(K) -> Key` | the key of a call |
+/// | `pattern(Option<K>) -> Pattern` | all calls that agree with what is given |
+/// | `async invalidate(C)` | clears one call's answer |
+/// | `async peek(C) -> Option<Answer>` | what is stored; the function is not called |
+/// | `async put(C, answer)` | stores an answer, or the value in it |
+/// | `async refresh(…) -> Answer` | calls without looking, and stores |
+/// | `async uncached(…) -> Answer` | calls as if there were no cache |
+///
+/// Beside a method `goal` whose visibility is written (`pub`, `pub(crate)`, `pub(self)`) stand methods: `goal_key`,
+/// `goal_pattern`, `goal_invalidate`, `goal_peek`, `goal_put`, `goal_refresh`, `goal_uncached`. A method without written
+/// visibility may be one of a trait, and has no companion.
+///
+/// Write `companion = off` when the compiler says that an enum may not stand in an `impl` (an associated function that
+/// mentions neither `self` nor `Self`), or that the name is taken (a module or type of the function's name).
+///
+/// # Errors
+///
+/// All mistakes are reported at once, at the words that are wrong; the function stays as it was written. What cannot work:
+/// functions that are not async, answers that are `impl Trait`, references or nothing, and `#[async_trait]` applied first.
 #[proc_macro_attribute]
 pub fn cached(
     args: proc_macro::TokenStream,
@@ -35,6 +107,41 @@ pub fn cached(
 }
 
 /// Clears cached answers after an `async fn` has written.
+///
+/// ```text
+/// #[invalidates(dashboard(workspace_id, _), "exec:*:{workspace_id}:*", tag = "workspace:{workspace_id}")]
+/// async fn rename(db: &PgPool, workspace_id: &str, name: &str) -> Result<(), DbError> { … }
+/// ```
+///
+/// # Targets
+///
+/// Any number, in any order:
+///
+/// | target | clears |
+/// |---|---|
+/// | `dashboard(workspace_id, _)` | the answers of a cached function for these arguments, `_` for any; a wrong function, number or type is a compiler error |
+/// | `self.goals.goal(id, _)` | the same of a cached method |
+/// | `"agents:list:*"`, `patterns = ["…", "…"]` | the keys that a pattern matches |
+/// | `tag = "workspace:{workspace_id}"` | everything with this tag |
+///
+/// An argument that is the name of a parameter taken by value is cloned, as the body takes the parameter with it. Anything
+/// else is evaluated as written, before the body.
+///
+/// In a pattern `*` stands for one whole segment, and at the end for all that follow. The first segment is fixed text.
+/// Placeholders are parameters and their fields, and `result`: the value in the answer, once it is known. `result` may be
+/// an argument of a typed target too.
+///
+/// # Options
+///
+/// | option | meaning | default |
+/// |---|---|---|
+/// | `on = success`, `on = always` | clear after `Ok`, `Some` and plain answers, or after every answer | `success` |
+/// | `cache = expr` | a `Cache` handle | the installed cache |
+/// | `crate = path` | where `cache_runtime` is found | `::cache_runtime` |
+///
+/// # Errors
+///
+/// All mistakes are reported at once, at the words that are wrong; the function stays as it was written.
 #[proc_macro_attribute]
 pub fn invalidates(
     args: proc_macro::TokenStream,

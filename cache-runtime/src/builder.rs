@@ -82,7 +82,13 @@ impl Builder {
     ///
     /// Nothing is connected before the first call, and a server that is away is no error: the functions run uncached until it is there.
     pub fn redis(mut self, url: impl Into<String>) -> Self {
-        self.server = Some(Server { url: Some(url.into()), host: String::new(), port: 0, password: None, database: None });
+        self.server = Some(Server {
+            url: Some(url.into()),
+            host: String::new(),
+            port: 0,
+            password: None,
+            database: None,
+        });
         self
     }
 
@@ -163,14 +169,20 @@ impl Builder {
             None => Some(Store::Memory(Memory::new(self.memory_capacity))),
             Some(Ok(client)) => {
                 let link = Link::new(client, self.connect_timeout);
-                Some(Store::Redis(Redis::new(link, &self.prefix, self.operation_timeout)))
+                Some(Store::Redis(Redis::new(
+                    link,
+                    &self.prefix,
+                    self.operation_timeout,
+                )))
             }
             Some(Err(problem)) => {
                 problems.push(problem);
                 None
             }
         };
-        let Some(store) = store else { return Err(ConfigError::check(problems).expect_err("a problem was told")) };
+        let Some(store) = store else {
+            return Err(ConfigError::check(problems).expect_err("a problem was told"));
+        };
         ConfigError::check(problems)?;
         Ok(Cache::new(Engine {
             store,
@@ -197,7 +209,10 @@ impl Builder {
         if prefix.is_empty() || prefix.split(':').all(segment) {
             return Ok(());
         }
-        Err(format!("prefix `{}` must be segments of letters, digits and `-_.@/+~`, joined by `:`", prefix.escape_debug()))
+        Err(format!(
+            "prefix `{}` must be segments of letters, digits and `-_.@/+~`, joined by `:`",
+            prefix.escape_debug()
+        ))
     }
 }
 
@@ -208,23 +223,45 @@ impl Server {
             Some(url) => url.as_str().into_connection_info(),
             None => (self.host.as_str(), self.port).into_connection_info(),
         };
-        let info = info.map_err(|error| format!("the Redis URL cannot be used: {}", error.detail().unwrap_or("it has another form than redis://host:port/database")))?;
+        let info = info.map_err(|error| {
+            format!(
+                "the Redis URL cannot be used: {}",
+                error
+                    .detail()
+                    .unwrap_or("it has another form than redis://host:port/database")
+            )
+        })?;
         let mut settings = info.redis_settings().clone();
-        if let Some(password) = self.password.as_ref().filter(|_| settings.password().is_none()) {
+        if let Some(password) = self
+            .password
+            .as_ref()
+            .filter(|_| settings.password().is_none())
+        {
             settings = settings.set_password(password);
         }
         if let Some(database) = self.database.filter(|_| settings.db() == 0) {
             settings = settings.set_db(database);
         }
-        Client::open(info.set_redis_settings(settings)).map_err(|error| format!("the Redis server cannot be used: {}", error.detail().unwrap_or("its URL needs something that is not built in")))
+        Client::open(info.set_redis_settings(settings)).map_err(|error| {
+            format!(
+                "the Redis server cannot be used: {}",
+                error
+                    .detail()
+                    .unwrap_or("its URL needs something that is not built in")
+            )
+        })
     }
 }
 
 impl fmt::Debug for Server {
     /// Without the URL and the password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let address = self.client().map(|client| client.get_connection_info().addr().to_string());
-        f.debug_struct("Server").field("address", &address.as_deref().unwrap_or("not usable")).finish_non_exhaustive()
+        let address = self
+            .client()
+            .map(|client| client.get_connection_info().addr().to_string());
+        f.debug_struct("Server")
+            .field("address", &address.as_deref().unwrap_or("not usable"))
+            .finish_non_exhaustive()
     }
 }
 
@@ -249,6 +286,9 @@ mod tests {
     fn no_secret_is_shown() {
         let builder = Builder::new().redis("redis://me:hunter2@127.0.0.1:1/");
         let shown = format!("{builder:?} {:?}", builder.clone().build().expect("right"));
-        assert!(!shown.contains("hunter2") && shown.contains("127.0.0.1:1"), "{shown}");
+        assert!(
+            !shown.contains("hunter2") && shown.contains("127.0.0.1:1"),
+            "{shown}"
+        );
     }
 }

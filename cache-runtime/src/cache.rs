@@ -27,7 +27,9 @@ pub struct Cache {
 
 impl Cache {
     pub(crate) fn new(engine: Engine) -> Self {
-        Self { engine: Arc::new(engine) }
+        Self {
+            engine: Arc::new(engine),
+        }
     }
 
     /// Configures a cache, from defaults that need no server.
@@ -59,7 +61,9 @@ impl Cache {
         });
         // Of several first callers one installs.
         let before = INSTALLED.compare_and_swap(&None::<Arc<Engine>>, Some(made.engine.clone()));
-        before.as_ref().map_or(made, |engine| Self { engine: engine.clone() })
+        before.as_ref().map_or(made, |engine| Self {
+            engine: engine.clone(),
+        })
     }
 
     /// Makes this the cache that annotated functions use from now on; the one before lives on with its handles.
@@ -80,7 +84,10 @@ impl Cache {
     ///
     /// # Errors
     /// Redis could not be reached, did not answer in time (then it may have been done), or refused.
-    pub async fn try_invalidate<T: Into<Target>>(&self, targets: impl IntoIterator<Item = T>) -> Result<(), Error> {
+    pub async fn try_invalidate<T: Into<Target>>(
+        &self,
+        targets: impl IntoIterator<Item = T>,
+    ) -> Result<(), Error> {
         static BY_HAND: Site = Site::new("Cache::invalidate", "");
         let targets: Vec<Target> = targets.into_iter().map(Into::into).collect();
         self.engine.invalidate(&BY_HAND, &targets).await
@@ -102,12 +109,18 @@ impl Cache {
     }
 
     fn off() -> Self {
-        Builder::new().enabled(false).build().expect("the defaults are right")
+        Builder::new()
+            .enabled(false)
+            .build()
+            .expect("the defaults are right")
     }
 }
 
 impl fmt::Debug for Cache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cache").field("store", &self.engine.store).field("enabled", &self.engine.enabled).finish_non_exhaustive()
+        f.debug_struct("Cache")
+            .field("store", &self.engine.store)
+            .field("enabled", &self.engine.enabled)
+            .finish_non_exhaustive()
     }
 }

@@ -38,7 +38,10 @@ pub trait Storable: Sized {
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned> Storable for T {
     fn encode(&self, out: &mut Vec<u8>) -> bool {
-        matches!(catch_unwind(AssertUnwindSafe(|| serde_json::to_writer(out, self))), Ok(Ok(())))
+        matches!(
+            catch_unwind(AssertUnwindSafe(|| serde_json::to_writer(out, self))),
+            Ok(Ok(()))
+        )
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {

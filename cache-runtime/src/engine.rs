@@ -94,12 +94,21 @@ pub(crate) struct Loaded {
 impl Engine {
     pub(crate) fn session<'a>(&'a self, request: Request<'a>) -> Session<'a> {
         let function = self.register.function(request.site);
-        Session { engine: self, request, function, distrusted: None }
+        Session {
+            engine: self,
+            request,
+            function,
+            distrusted: None,
+        }
     }
 
     /// Makes everything that `targets` name old, in as many round trips however many keys there are. A cache that is switched
     /// off does it too: its writes concern the rest of the fleet.
-    pub(crate) async fn invalidate(&self, site: &'static Site, targets: &[Target]) -> Result<(), Error> {
+    pub(crate) async fn invalidate(
+        &self,
+        site: &'static Site,
+        targets: &[Target],
+    ) -> Result<(), Error> {
         if targets.is_empty() {
             return Ok(());
         }
@@ -126,7 +135,11 @@ impl Engine {
 impl<'a> Session<'a> {
     /// What to do next. Safe to drop at any time: a seat is left, and a turn to load passes on.
     pub(crate) async fn step(&mut self) -> Step<'a> {
-        if !self.engine.enabled || self.request.mode == Mode::Uncached || !self.request.key.is_usable() || self.function.shadowed {
+        if !self.engine.enabled
+            || self.request.mode == Mode::Uncached
+            || !self.request.key.is_usable()
+            || self.function.shadowed
+        {
             self.function.counters.bypassed.one();
             return self.alone();
         }
@@ -146,7 +159,10 @@ impl<'a> Session<'a> {
 
     /// One look, and after a miss one announcement; `None` when an entry came between the two.
     async fn look(&mut self) -> Result<Option<Step<'a>>, StoreError> {
-        let at = Address { key: self.request.key, tags: self.request.tags };
+        let at = Address {
+            key: self.request.key,
+            tags: self.request.tags,
+        };
         let (opening, keep_stored) = match self.request.mode {
             Mode::Usual => match self.read(at).await? {
                 Ok(found) => return Ok(Some(Step::Found(found))),
@@ -157,7 +173,9 @@ impl<'a> Session<'a> {
         // The seat before the ticket: from now on a finished load of this key is kept for us.
         let engine = self.engine;
         let seat = engine.flights.sit(&self.flight());
-        let Some(ticket) = self.engine.store.open(at, &opening).await? else { return Ok(None) };
+        let Some(ticket) = self.engine.store.open(at, &opening).await? else {
+            return Ok(None);
+        };
         if self.request.mode == Mode::Usual {
             self.function.counters.misses.one();
             tracing::debug!(key = %self.request.key, "cache miss");
@@ -165,10 +183,20 @@ impl<'a> Session<'a> {
         Ok(Some(match seat.turn(ticket).await {
             Turn::Lead(leader) => {
                 self.function.counters.loads.one();
-                Step::Lead(Loading { leader, _seat: seat, ticket, began: Instant::now(), keep_stored })
+                Step::Lead(Loading {
+                    leader,
+                    _seat: seat,
+                    ticket,
+                    began: Instant::now(),
+                    keep_stored,
+                })
             }
             Turn::Share(entry) => match self.open(&entry) {
-                Ok(label) => Step::Found(Found { entry, absent: label.absent, shared: true }),
+                Ok(label) => Step::Found(Found {
+                    entry,
+                    absent: label.absent,
+                    shared: true,
+                }),
                 Err(_) => self.alone(),
             },
             Turn::Alone => self.alone(),
@@ -182,11 +210,22 @@ impl<'a> Session<'a> {
         if took > self.engine.slow {
             tracing::warn!(key = %self.request.key, ?took, "slow cache look-up");
         }
-        let Some(entry) = seen.entry else { return Ok(Err(Miss { head: Head::new(), newer: false })) };
+        let Some(entry) = seen.entry else {
+            return Ok(Err(Miss {
+                head: Head::new(),
+                newer: false,
+            }));
+        };
         let head = envelope::head(&entry);
         let newer = match self.open(&entry) {
-            Ok(label) if Some(label.stamp) == seen.stamp && self.distrusted.as_ref() != Some(&head) => {
-                return Ok(Ok(Found { entry, absent: label.absent, shared: false }));
+            Ok(label)
+                if Some(label.stamp) == seen.stamp && self.distrusted.as_ref() != Some(&head) =>
+            {
+                return Ok(Ok(Found {
+                    entry,
+                    absent: label.absent,
+                    shared: false,
+                }));
             }
             // Loaded before an invalidation, or not readable as the answer's type, which was counted then.
             Ok(_) => false,
@@ -204,16 +243,27 @@ impl<'a> Session<'a> {
         if !self.engine.enabled || !self.request.key.is_usable() || self.function.shadowed {
             return None;
         }
-        self.read(Address { key: self.request.key, tags: self.request.tags }).await.ok()?.ok()
+        self.read(Address {
+            key: self.request.key,
+            tags: self.request.tags,
+        })
+        .await
+        .ok()?
+        .ok()
     }
 
     /// Stores what was not loaded by the function; loads on their way are refused.
     pub(crate) async fn put(&self, loaded: Loaded) {
-        let Some(ttl) = loaded.ttl.filter(|ttl| !ttl.is_zero()) else { return };
+        let Some(ttl) = loaded.ttl.filter(|ttl| !ttl.is_zero()) else {
+            return;
+        };
         if !self.engine.enabled || !self.request.key.is_usable() || self.function.shadowed {
             return self.function.counters.bypassed.one();
         }
-        let at = Address { key: self.request.key, tags: self.request.tags };
+        let at = Address {
+            key: self.request.key,
+            tags: self.request.tags,
+        };
         match self.engine.store.open(at, &Opening::Replace).await {
             Ok(Some(ticket)) => {
                 let entry = self.seal(loaded, ticket, Duration::ZERO);
@@ -245,8 +295,12 @@ impl<'a> Session<'a> {
     ///
     /// `None` is an answer that nobody else may have: an `Err`, or a value that cannot be serialized.
     pub(crate) async fn settle(&self, loading: Loading<'_>, loaded: Option<Loaded>) {
-        let Some(loaded) = loaded else { return loading.leader.share_nothing() };
-        let ttl = loaded.ttl.filter(|ttl| !ttl.is_zero() && !loading.keep_stored);
+        let Some(loaded) = loaded else {
+            return loading.leader.share_nothing();
+        };
+        let ttl = loaded
+            .ttl
+            .filter(|ttl| !ttl.is_zero() && !loading.keep_stored);
         let entry = self.seal(loaded, loading.ticket, loading.began.elapsed());
         loading.leader.share(entry.clone());
         if let Some(ttl) = ttl {
@@ -270,7 +324,12 @@ impl<'a> Session<'a> {
     }
 
     async fn fill(&self, ticket: Ticket, entry: Bytes, ttl: Duration) {
-        match self.engine.store.fill(self.request.key, ticket.fence, entry, ttl).await {
+        match self
+            .engine
+            .store
+            .fill(self.request.key, ticket.fence, entry, ttl)
+            .await
+        {
             Ok(true) => self.function.counters.stores.one(),
             Ok(false) => {
                 self.function.counters.refused_stores.one();
@@ -300,12 +359,21 @@ impl<'a> Session<'a> {
     }
 
     fn open(&self, entry: &[u8]) -> Result<Label, Rejected> {
-        envelope::open(entry, self.request.site.template_hash(), self.request.site.version)
+        envelope::open(
+            entry,
+            self.request.site.template_hash(),
+            self.request.site.version,
+        )
     }
 
     /// Only callers that read the same bytes alike share a load.
     fn flight(&self) -> String {
-        format!("{}#{:x}.{}", self.request.key, self.request.site.template_hash(), self.request.site.version)
+        format!(
+            "{}#{:x}.{}",
+            self.request.key,
+            self.request.site.template_hash(),
+            self.request.site.version
+        )
     }
 }
 

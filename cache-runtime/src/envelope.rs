@@ -61,7 +61,9 @@ pub(crate) fn begin() -> Vec<u8> {
 
 /// Writes the header of `entry`, which [`begin`] began and a codec continued.
 pub(crate) fn seal(entry: &mut [u8], label: &Label) {
-    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let since_epoch = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
     entry[0] = FORMAT;
     entry[1] = label.codec as u8 | if label.absent { ABSENT } else { 0 };
     entry[2..4].copy_from_slice(&label.version.to_le_bytes());
@@ -69,7 +71,9 @@ pub(crate) fn seal(entry: &mut [u8], label: &Label) {
     entry[8..24].copy_from_slice(&label.stamp.0.to_le_bytes());
     entry[24..30].copy_from_slice(&milliseconds(since_epoch)[..6]);
     entry[30..35].copy_from_slice(&milliseconds(label.ttl)[..5]);
-    entry[35..39].copy_from_slice(&milliseconds(label.load_time.min(Duration::from_millis(u32::MAX.into())))[..4]);
+    entry[35..39].copy_from_slice(
+        &milliseconds(label.load_time.min(Duration::from_millis(u32::MAX.into())))[..4],
+    );
     let sum = checksum(entry);
     entry[CHECKSUM].copy_from_slice(&sum);
 }
@@ -81,7 +85,9 @@ pub(crate) fn open(entry: &[u8], template: u32, version: u16) -> Result<Label, R
         return Err(Rejected::Foreign);
     }
     if label.version != version {
-        return Err(Rejected::Version { newer: label.version > version });
+        return Err(Rejected::Version {
+            newer: label.version > version,
+        });
     }
     Ok(label)
 }
@@ -168,7 +174,11 @@ mod tests {
             for bit in 0..8 {
                 let mut damaged = whole.clone();
                 damaged[at] ^= 1 << bit;
-                assert_eq!(open(&damaged, 7, 3), Err(Rejected::Corrupt), "bit {bit} of byte {at}");
+                assert_eq!(
+                    open(&damaged, 7, 3),
+                    Err(Rejected::Corrupt),
+                    "bit {bit} of byte {at}"
+                );
             }
             assert_eq!(open(&whole[..at], 7, 3), Err(Rejected::Corrupt));
         }

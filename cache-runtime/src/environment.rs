@@ -12,7 +12,10 @@ const TTLS: [&str; 2] = ["CACHE_TTL", "CACHE_TTL_SECONDS"];
 /// What `variable` gives, read into a builder. Whatever is wrong is left out and told; where it is the server's address or a
 /// switch, the cache is switched off, since caching on its own would keep this instance from hearing of the others' writes.
 pub(crate) fn read(variable: impl Fn(&str) -> Option<String>) -> (Builder, Vec<String>) {
-    let mut environment = Environment { variable, problems: Vec::new() };
+    let mut environment = Environment {
+        variable,
+        problems: Vec::new(),
+    };
     let mut builder = Builder::new();
     for name in SWITCHES {
         if let Some(enabled) = environment.switch(name) {
@@ -31,13 +34,19 @@ pub(crate) fn read(variable: impl Fn(&str) -> Option<String>) -> (Builder, Vec<S
     if let Some(prefix) = environment.text("CACHE_PREFIX") {
         match Builder::check_prefix(&prefix) {
             Ok(()) => builder = builder.prefix(prefix),
-            Err(problem) => environment.problems.push(format!("CACHE_PREFIX: {problem}")),
+            Err(problem) => environment
+                .problems
+                .push(format!("CACHE_PREFIX: {problem}")),
         }
     }
     if let Some(timeout) = environment.seconds("REDIS_SOCKET_TIMEOUT") {
         builder = builder.operation_timeout(timeout);
     }
-    if let Some(connections) = environment.number("REDIS_MAX_CONNECTIONS", "a whole number of at least 1", |n: &usize| *n > 0) {
+    if let Some(connections) = environment.number(
+        "REDIS_MAX_CONNECTIONS",
+        "a whole number of at least 1",
+        |n: &usize| *n > 0,
+    ) {
         builder = builder.max_connections(connections);
     }
     (builder, environment.problems)
@@ -50,7 +59,9 @@ struct Environment<V> {
 
 impl<V: Fn(&str) -> Option<String>> Environment<V> {
     fn text(&self, name: &str) -> Option<String> {
-        (self.variable)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+        (self.variable)(name)
+            .map(|value| value.trim().to_owned())
+            .filter(|value| !value.is_empty())
     }
 
     /// A wrong switch counts as off.
@@ -66,7 +77,12 @@ impl<V: Fn(&str) -> Option<String>> Environment<V> {
         }
     }
 
-    fn number<T: FromStr>(&mut self, name: &str, right: &str, fits: impl Fn(&T) -> bool) -> Option<T> {
+    fn number<T: FromStr>(
+        &mut self,
+        name: &str,
+        right: &str,
+        fits: impl Fn(&T) -> bool,
+    ) -> Option<T> {
         let value = self.text(name)?;
         let number = value.parse().ok().filter(fits);
         if number.is_none() {
@@ -77,7 +93,10 @@ impl<V: Fn(&str) -> Option<String>> Environment<V> {
 
     fn seconds(&mut self, name: &str) -> Option<Duration> {
         let value = self.text(name)?;
-        let seconds = value.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let seconds = value
+            .parse()
+            .ok()
+            .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         let seconds = seconds.filter(|duration| !duration.is_zero());
         if seconds.is_none() {
             self.wrong(name, &value, "a number of seconds above 0");
@@ -86,10 +105,16 @@ impl<V: Fn(&str) -> Option<String>> Environment<V> {
     }
 
     fn ttl(&mut self) -> Option<Duration> {
-        let mut ttls = TTLS.into_iter().filter_map(|name| self.seconds(name)).collect::<Vec<_>>();
+        let mut ttls = TTLS
+            .into_iter()
+            .filter_map(|name| self.seconds(name))
+            .collect::<Vec<_>>();
         ttls.dedup();
         if let [a, b] = ttls[..] {
-            self.problems.push(format!("{} is {a:?} and {} is {b:?}: set one of them", TTLS[0], TTLS[1]));
+            self.problems.push(format!(
+                "{} is {a:?} and {} is {b:?}: set one of them",
+                TTLS[0], TTLS[1]
+            ));
             return Some(a.min(b));
         }
         ttls.pop()
@@ -97,22 +122,47 @@ impl<V: Fn(&str) -> Option<String>> Environment<V> {
 
     fn server(&mut self) -> Result<Option<Server>, ()> {
         let before = self.problems.len();
-        let port = self.number("REDIS_PORT", "a port from 1 to 65535", |port: &u16| *port > 0);
-        let database = self.number("REDIS_DB", "a database number such as 0", |database: &i64| *database >= 0);
+        let port = self.number("REDIS_PORT", "a port from 1 to 65535", |port: &u16| {
+            *port > 0
+        });
+        let database = self.number(
+            "REDIS_DB",
+            "a database number such as 0",
+            |database: &i64| *database >= 0,
+        );
         let password = self.text("REDIS_PASSWORD");
         let server = match (self.text("REDIS_URL"), self.text("REDIS_HOST")) {
-            (Some(url), _) => Some(Server { url: Some(url), host: String::new(), port: 0, password, database }),
-            (None, Some(host)) => Some(Server { url: None, host, port: port.unwrap_or(6379), password, database }),
+            (Some(url), _) => Some(Server {
+                url: Some(url),
+                host: String::new(),
+                port: 0,
+                password,
+                database,
+            }),
+            (None, Some(host)) => Some(Server {
+                url: None,
+                host,
+                port: port.unwrap_or(6379),
+                password,
+                database,
+            }),
             (None, None) => None,
         };
         if let Some(Err(problem)) = server.as_ref().map(Server::client) {
             self.problems.push(problem);
         }
-        if self.problems.len() > before { Err(()) } else { Ok(server) }
+        if self.problems.len() > before {
+            Err(())
+        } else {
+            Ok(server)
+        }
     }
 
     fn wrong(&mut self, name: &str, value: &str, right: impl Display) {
-        self.problems.push(format!("{name} is `{}`, which is not {right}", value.escape_debug()));
+        self.problems.push(format!(
+            "{name} is `{}`, which is not {right}",
+            value.escape_debug()
+        ));
     }
 }
 
@@ -121,7 +171,12 @@ mod tests {
     use super::*;
 
     fn with(variables: &[(&str, &str)]) -> (Builder, Vec<String>) {
-        read(|name| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()))
+        read(|name| {
+            variables
+                .iter()
+                .find(|(known, _)| *known == name)
+                .map(|(_, value)| (*value).to_owned())
+        })
     }
 
     fn right(variables: &[(&str, &str)]) -> Builder {
@@ -139,25 +194,76 @@ mod tests {
             assert!(right(&[(name, "1")]).enabled, "{name}");
         }
         for name in TTLS {
-            assert_eq!(right(&[(name, "60")]).default_ttl, Duration::from_secs(60), "{name}");
+            assert_eq!(
+                right(&[(name, "60")]).default_ttl,
+                Duration::from_secs(60),
+                "{name}"
+            );
         }
-        assert_eq!(right(&[("REDIS_SOCKET_TIMEOUT", "0.05")]).operation_timeout, Duration::from_millis(50));
-        assert_eq!(right(&[("REDIS_MAX_CONNECTIONS", "50")]).max_connections, 50);
-        assert_eq!(right(&[("CACHE_PREFIX", "shop:staging")]).prefix, "shop:staging");
-        assert!(right(&[("REDIS_URL", " "), ("CACHE_TTL", "")]).server.is_none());
+        assert_eq!(
+            right(&[("REDIS_SOCKET_TIMEOUT", "0.05")]).operation_timeout,
+            Duration::from_millis(50)
+        );
+        assert_eq!(
+            right(&[("REDIS_MAX_CONNECTIONS", "50")]).max_connections,
+            50
+        );
+        assert_eq!(
+            right(&[("CACHE_PREFIX", "shop:staging")]).prefix,
+            "shop:staging"
+        );
+        assert!(
+            right(&[("REDIS_URL", " "), ("CACHE_TTL", "")])
+                .server
+                .is_none()
+        );
     }
 
     #[test]
     fn the_server_is_given_whole_or_in_parts() {
-        let client = |variables: &[(&str, &str)]| right(variables).server.expect("a server").client().expect("a client");
-        let parts = client(&[("REDIS_HOST", "cache"), ("REDIS_PORT", "6380"), ("REDIS_PASSWORD", "a:b@c/d"), ("REDIS_DB", "2")]);
+        let client = |variables: &[(&str, &str)]| {
+            right(variables)
+                .server
+                .expect("a server")
+                .client()
+                .expect("a client")
+        };
+        let parts = client(&[
+            ("REDIS_HOST", "cache"),
+            ("REDIS_PORT", "6380"),
+            ("REDIS_PASSWORD", "a:b@c/d"),
+            ("REDIS_DB", "2"),
+        ]);
         let info = parts.get_connection_info();
         assert_eq!(info.addr().to_string(), "cache:6380");
-        assert_eq!((info.redis_settings().password(), info.redis_settings().db()), (Some("a:b@c/d"), 2));
-        let url = client(&[("REDIS_URL", "redis://cache/"), ("REDIS_PASSWORD", "secret"), ("REDIS_DB", "1")]);
-        assert_eq!((url.get_connection_info().redis_settings().password(), url.get_connection_info().redis_settings().db()), (Some("secret"), 1));
-        let url = client(&[("REDIS_URL", "redis://:own@cache/3"), ("REDIS_PASSWORD", "secret"), ("REDIS_DB", "1")]);
-        assert_eq!((url.get_connection_info().redis_settings().password(), url.get_connection_info().redis_settings().db()), (Some("own"), 3));
+        assert_eq!(
+            (info.redis_settings().password(), info.redis_settings().db()),
+            (Some("a:b@c/d"), 2)
+        );
+        let url = client(&[
+            ("REDIS_URL", "redis://cache/"),
+            ("REDIS_PASSWORD", "secret"),
+            ("REDIS_DB", "1"),
+        ]);
+        assert_eq!(
+            (
+                url.get_connection_info().redis_settings().password(),
+                url.get_connection_info().redis_settings().db()
+            ),
+            (Some("secret"), 1)
+        );
+        let url = client(&[
+            ("REDIS_URL", "redis://:own@cache/3"),
+            ("REDIS_PASSWORD", "secret"),
+            ("REDIS_DB", "1"),
+        ]);
+        assert_eq!(
+            (
+                url.get_connection_info().redis_settings().password(),
+                url.get_connection_info().redis_settings().db()
+            ),
+            (Some("own"), 3)
+        );
     }
 
     #[test]
@@ -172,8 +278,16 @@ mod tests {
         assert_eq!(problems.len(), 5, "{problems:?}");
         assert!(!problems.concat().contains("hunter2"));
         assert_eq!(builder.default_ttl, Duration::from_secs(300));
-        assert!(!builder.enabled, "without its server this instance would not hear of the others' writes");
+        assert!(
+            !builder.enabled,
+            "without its server this instance would not hear of the others' writes"
+        );
         assert!(!with(&[("ENABLE_CACHE", "flase")]).0.enabled);
-        assert_eq!(with(&[("CACHE_TTL", "60"), ("CACHE_TTL_SECONDS", "30")]).1.len(), 1);
+        assert_eq!(
+            with(&[("CACHE_TTL", "60"), ("CACHE_TTL_SECONDS", "30")])
+                .1
+                .len(),
+            1
+        );
     }
 }

@@ -37,7 +37,10 @@ impl From<StoreError> for Error {
             StoreError::TimedOut => ErrorKind::TimedOut,
             StoreError::Refused(_) => ErrorKind::Refused,
         };
-        Self { kind, message: error.to_string() }
+        Self {
+            kind,
+            message: error.to_string(),
+        }
     }
 }
 
@@ -57,7 +60,11 @@ pub struct ConfigError {
 
 impl ConfigError {
     pub(crate) fn check(problems: Vec<String>) -> Result<(), Self> {
-        if problems.is_empty() { Ok(()) } else { Err(Self { problems }) }
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(Self { problems })
+        }
     }
 
     /// Each thing that is wrong.

@@ -74,7 +74,10 @@ pub(crate) struct Leader {
 
 impl Flights {
     pub(crate) fn new() -> Self {
-        Self { shards: std::array::from_fn(|_| Mutex::default()), hasher: RandomState::new() }
+        Self {
+            shards: std::array::from_fn(|_| Mutex::default()),
+            hasher: RandomState::new(),
+        }
     }
 
     /// Takes a seat at `key`.
@@ -115,11 +118,15 @@ impl Seat<'_> {
         let mut shard = self.flights.shard(&self.key);
         let room = shard.entry(self.key.clone()).or_default();
         // What failed to be shared is not joined by anybody who comes later.
-        room.loads.retain(|(_, load)| !matches!(*lock(&load.state), State::Unshared));
+        room.loads
+            .retain(|(_, load)| !matches!(*lock(&load.state), State::Unshared));
         if let Some((_, load)) = room.loads.iter().find(|(known, _)| *known == ticket) {
             return load.clone();
         }
-        let load = Arc::new(Load { state: Mutex::new(State::Vacant), changed: Notify::new() });
+        let load = Arc::new(Load {
+            state: Mutex::new(State::Vacant),
+            changed: Notify::new(),
+        });
         room.loads.push((ticket, load.clone()));
         load
     }
@@ -194,7 +201,10 @@ mod tests {
     use super::*;
     use crate::generations::Stamp;
 
-    const TICKET: Ticket = Ticket { stamp: Stamp(1), fence: 1 };
+    const TICKET: Ticket = Ticket {
+        stamp: Stamp(1),
+        fence: 1,
+    };
 
     impl Flights {
         fn rooms(&self) -> usize {
@@ -248,12 +258,19 @@ mod tests {
     async fn a_leader_that_is_dropped_hands_over_to_one() {
         let flights = Flights::new();
         let seats: Vec<_> = (0..3).map(|_| flights.sit("k")).collect();
-        let Turn::Lead(leader) = seats[0].turn(TICKET).await else { panic!("the first leads") };
+        let Turn::Lead(leader) = seats[0].turn(TICKET).await else {
+            panic!("the first leads")
+        };
         let mut second = std::pin::pin!(seats[1].turn(TICKET));
         let mut third = std::pin::pin!(seats[2].turn(TICKET));
-        assert!(futures_util::poll!(&mut second).is_pending() && futures_util::poll!(&mut third).is_pending());
+        assert!(
+            futures_util::poll!(&mut second).is_pending()
+                && futures_util::poll!(&mut third).is_pending()
+        );
         drop(leader);
-        let Turn::Lead(leader) = second.await else { panic!("the second leads") };
+        let Turn::Lead(leader) = second.await else {
+            panic!("the second leads")
+        };
         assert!(futures_util::poll!(&mut third).is_pending());
         leader.share(Bytes::new());
         assert!(matches!(third.await, Turn::Share(_)));
@@ -263,10 +280,15 @@ mod tests {
     async fn a_turn_given_to_a_cancelled_caller_passes_on() {
         let flights = Flights::new();
         let seats: Vec<_> = (0..3).map(|_| flights.sit("k")).collect();
-        let Turn::Lead(leader) = seats[0].turn(TICKET).await else { panic!("the first leads") };
+        let Turn::Lead(leader) = seats[0].turn(TICKET).await else {
+            panic!("the first leads")
+        };
         let mut second = Box::pin(seats[1].turn(TICKET));
         let mut third = std::pin::pin!(seats[2].turn(TICKET));
-        assert!(futures_util::poll!(&mut second).is_pending() && futures_util::poll!(&mut third).is_pending());
+        assert!(
+            futures_util::poll!(&mut second).is_pending()
+                && futures_util::poll!(&mut third).is_pending()
+        );
         drop(leader);
         drop(second);
         assert!(matches!(third.await, Turn::Lead(_)));
@@ -276,7 +298,9 @@ mod tests {
     async fn a_load_without_anything_to_share_lets_all_go_and_is_not_joined_again() {
         let flights = Flights::new();
         let seats: Vec<_> = (0..3).map(|_| flights.sit("k")).collect();
-        let Turn::Lead(leader) = seats[0].turn(TICKET).await else { panic!("the first leads") };
+        let Turn::Lead(leader) = seats[0].turn(TICKET).await else {
+            panic!("the first leads")
+        };
         let mut second = std::pin::pin!(seats[1].turn(TICKET));
         assert!(futures_util::poll!(&mut second).is_pending());
         leader.share_nothing();

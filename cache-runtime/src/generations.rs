@@ -58,17 +58,33 @@ pub(crate) fn scopes(key: &str) -> Vec<Field> {
     let segments: Vec<&str> = key.split(':').skip(1).collect();
     let depth = segments.len();
     let all = mask_of(depth);
-    (1..all).filter(|mask| is_read(*mask, depth)).map(|mask| field(mask, |at| segments[at])).collect()
+    (1..all)
+        .filter(|mask| is_read(*mask, depth))
+        .map(|mask| field(mask, |at| segments[at]))
+        .collect()
 }
 
 /// The scope that an invalidation of `reach` writes; `None` where there is no such scope.
 pub(crate) fn scope_of(reach: &Reach<'_>) -> Option<Field> {
-    let Reach::Scope { positions, open, .. } = reach else { return None };
-    let fixed = positions.iter().enumerate().filter(|(_, segment)| segment.is_some()).fold(0, |mask, (at, _)| mask | 1 << at);
+    let Reach::Scope {
+        positions, open, ..
+    } = reach
+    else {
+        return None;
+    };
+    let fixed = positions
+        .iter()
+        .enumerate()
+        .filter(|(_, segment)| segment.is_some())
+        .fold(0, |mask, (at, _)| mask | 1 << at);
     // The shortest key that the pattern can mean decides which scopes its readers read.
     let depth = positions.len() + usize::from(*open);
     let mask = widened(fixed, depth);
-    Some(if mask == 0 { ROOT } else { field(mask, |at| positions[at].unwrap_or_default()) })
+    Some(if mask == 0 {
+        ROOT
+    } else {
+        field(mask, |at| positions[at].unwrap_or_default())
+    })
 }
 
 const fn mask_of(depth: usize) -> u16 {
@@ -130,10 +146,15 @@ mod tests {
 
     /// What a pattern says, segment by segment: the specification that scopes must cover.
     fn matches(pattern: &str, key: &str) -> bool {
-        let (pattern, key): (Vec<&str>, Vec<&str>) = (pattern.split(':').collect(), key.split(':').collect());
+        let (pattern, key): (Vec<&str>, Vec<&str>) =
+            (pattern.split(':').collect(), key.split(':').collect());
         let fits = |(p, k): (&&str, &&str)| *p == "*" || p == k;
         let open = pattern.last() == Some(&"*");
-        let lengths = if open { key.len() >= pattern.len() } else { key.len() == pattern.len() };
+        let lengths = if open {
+            key.len() >= pattern.len()
+        } else {
+            key.len() == pattern.len()
+        };
         lengths && pattern.iter().zip(&key).all(fits)
     }
 
@@ -150,8 +171,14 @@ mod tests {
     fn the_bound_of_a_pattern_is_one_field() {
         assert_eq!(scope_of(&parse("tasks:*").reach()), Some(ROOT));
         assert_eq!(scope_of(&parse("tasks:7").reach()), None);
-        assert!(scopes("agent:run:7:x").contains(&scope_of(&parse("agent:*:7:*").reach()).expect("a scope")));
-        assert!(!scopes("agent:7:run:x").contains(&scope_of(&parse("agent:*:7:*").reach()).expect("a scope")));
+        assert!(
+            scopes("agent:run:7:x")
+                .contains(&scope_of(&parse("agent:*:7:*").reach()).expect("a scope"))
+        );
+        assert!(
+            !scopes("agent:7:run:x")
+                .contains(&scope_of(&parse("agent:*:7:*").reach()).expect("a scope"))
+        );
     }
 
     proptest! {

@@ -59,7 +59,11 @@ pub(crate) enum Reach<'a> {
     /// One key.
     Exact,
     /// Whole segments: the domain, what stands at each position after it (`None` for `*`), and whether more may follow.
-    Scope { domain: &'a str, positions: Vec<Option<&'a str>>, open: bool },
+    Scope {
+        domain: &'a str,
+        positions: Vec<Option<&'a str>>,
+        open: bool,
+    },
     /// A `*` inside a segment.
     Partial,
 }
@@ -73,10 +77,17 @@ impl Pattern {
     /// # Errors
     /// A pattern that could match no key, or that begins with a wildcard.
     pub fn parse(text: &str) -> Result<Self, PatternError> {
-        let wrong = |reason| Err(PatternError { pattern: text.to_owned(), reason });
+        let wrong = |reason| {
+            Err(PatternError {
+                pattern: text.to_owned(),
+                reason,
+            })
+        };
         let segments: Vec<&str> = text.split(':').collect();
         if segments[0].contains(['*', '%']) {
-            return wrong("it must begin with a literal segment: the first segment chooses the domain whose keys are meant");
+            return wrong(
+                "it must begin with a literal segment: the first segment chooses the domain whose keys are meant",
+            );
         }
         if segments.iter().any(|segment| segment.is_empty()) {
             return wrong("it has an empty segment, which no key has");
@@ -85,13 +96,21 @@ impl Pattern {
             return wrong("it has more than 8 segments after the first, which no key has");
         }
         if segments.iter().any(|segment| segment.contains("**")) {
-            return wrong("`**` is not a wildcard; a `*` at the end stands for everything that follows");
+            return wrong(
+                "`**` is not a wildcard; a `*` at the end stands for everything that follows",
+            );
         }
-        let stands = |c: char| c == ':' || c == '*' || "%(),='".contains(c) || !c.is_ascii() || is_plain(c as u8);
+        let stands = |c: char| {
+            c == ':' || c == '*' || "%(),='".contains(c) || !c.is_ascii() || is_plain(c as u8)
+        };
         if !text.chars().all(stands) {
-            return wrong("it has a character that keys hold percent-encoded, so that it would match nothing");
+            return wrong(
+                "it has a character that keys hold percent-encoded, so that it would match nothing",
+            );
         }
-        Ok(Self { text: text.to_owned() })
+        Ok(Self {
+            text: text.to_owned(),
+        })
     }
 
     /// The pattern as text.
@@ -114,7 +133,10 @@ impl Pattern {
         }
         // Literal text round an unknown value (`v{}`) goes with it.
         let segments = text.split(':').enumerate();
-        let text = segments.map(|(at, segment)| if any.contains(&at) { "*" } else { segment }).collect::<Vec<_>>().join(":");
+        let text = segments
+            .map(|(at, segment)| if any.contains(&at) { "*" } else { segment })
+            .collect::<Vec<_>>()
+            .join(":");
         // A `*` at the end would also reach longer keys, which is more than was asked and does no harm.
         Self { text }
     }
@@ -123,7 +145,11 @@ impl Pattern {
     pub(crate) fn matches(&self, key: &str) -> bool {
         let open = self.text.ends_with(":*");
         let mut segments = key.split(':');
-        let fits = self.text.split(':').all(|pattern| segments.next().is_some_and(|segment| covers(pattern, segment)));
+        let fits = self.text.split(':').all(|pattern| {
+            segments
+                .next()
+                .is_some_and(|segment| covers(pattern, segment))
+        });
         fits && (open || segments.next().is_none())
     }
 
@@ -133,15 +159,26 @@ impl Pattern {
         }
         let mut segments = self.text.split(':');
         let domain = segments.next().unwrap_or_default();
-        let mut positions: Vec<_> = segments.map(|segment| (segment != "*").then_some(segment)).collect();
-        if positions.iter().flatten().any(|segment| segment.contains('*')) || domain.contains('*') {
+        let mut positions: Vec<_> = segments
+            .map(|segment| (segment != "*").then_some(segment))
+            .collect();
+        if positions
+            .iter()
+            .flatten()
+            .any(|segment| segment.contains('*'))
+            || domain.contains('*')
+        {
             return Reach::Partial;
         }
         let open = positions.last() == Some(&None);
         if open {
             positions.pop();
         }
-        Reach::Scope { domain, positions, open }
+        Reach::Scope {
+            domain,
+            positions,
+            open,
+        }
     }
 }
 
@@ -175,7 +212,9 @@ impl Tag {
     }
 
     pub(crate) fn of(template: &str, parts: &[&dyn KeyPart]) -> Self {
-        Self { text: fill(template, parts, |part, out| write_or_refuse(*part, out)) }
+        Self {
+            text: fill(template, parts, |part, out| write_or_refuse(*part, out)),
+        }
     }
 }
 
@@ -264,10 +303,16 @@ fn write_or_refuse(value: &dyn KeyPart, out: &mut String) {
 
 /// Whether the `*` of `pattern` can be filled so that it reads `segment`.
 fn covers(pattern: &str, segment: &str) -> bool {
-    let Some((head, rest)) = pattern.split_once('*') else { return pattern == segment };
-    let Some(mut left) = segment.strip_prefix(head) else { return false };
+    let Some((head, rest)) = pattern.split_once('*') else {
+        return pattern == segment;
+    };
+    let Some(mut left) = segment.strip_prefix(head) else {
+        return false;
+    };
     let mut pieces: Vec<&str> = rest.split('*').collect();
-    let Some(tail) = pieces.pop() else { return false };
+    let Some(tail) = pieces.pop() else {
+        return false;
+    };
     for piece in pieces {
         match left.find(piece) {
             Some(at) => left = &left[at + piece.len()..],
@@ -325,7 +370,12 @@ pub struct PatternError {
 
 impl fmt::Display for PatternError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` is not a pattern of keys: {}", self.pattern.escape_debug(), self.reason)
+        write!(
+            f,
+            "`{}` is not a pattern of keys: {}",
+            self.pattern.escape_debug(),
+            self.reason
+        )
     }
 }
 
@@ -342,25 +392,56 @@ mod tests {
         };
         assert_eq!(reach("tasks"), "Exact");
         assert_eq!(reach("tasks:7"), "Exact");
-        assert_eq!(reach("tasks:*"), r#"Scope { domain: "tasks", positions: [], open: true }"#);
-        assert_eq!(reach("a:*:7"), r#"Scope { domain: "a", positions: [None, Some("7")], open: false }"#);
-        assert_eq!(reach("a:*:7:*"), r#"Scope { domain: "a", positions: [None, Some("7")], open: true }"#);
+        assert_eq!(
+            reach("tasks:*"),
+            r#"Scope { domain: "tasks", positions: [], open: true }"#
+        );
+        assert_eq!(
+            reach("a:*:7"),
+            r#"Scope { domain: "a", positions: [None, Some("7")], open: false }"#
+        );
+        assert_eq!(
+            reach("a:*:7:*"),
+            r#"Scope { domain: "a", positions: [None, Some("7")], open: true }"#
+        );
         assert_eq!(reach("a:ws12*"), "Partial");
     }
 
     #[test]
     fn a_pattern_that_matches_nothing_is_refused() {
-        for text in ["", "*", "*:a", "a*:b", "a::b", ":a", "a:", "a:**", "a:b c", "a:{b}", "a:?", "a:b:c:d:e:f:g:h:i:j"] {
+        for text in [
+            "",
+            "*",
+            "*:a",
+            "a*:b",
+            "a::b",
+            ":a",
+            "a:",
+            "a:**",
+            "a:b c",
+            "a:{b}",
+            "a:?",
+            "a:b:c:d:e:f:g:h:i:j",
+        ] {
             assert!(Pattern::parse(text).is_err(), "{text}");
         }
     }
 
     #[test]
     fn a_pattern_matches_segment_by_segment() {
-        let matches = |pattern: &str, key: &str| Pattern::parse(pattern).expect("a pattern").matches(key);
-        assert!(matches("a:ws12*", "a:ws123") && !matches("a:ws12*", "a:ws1") && !matches("a:ws12*", "a:ws12:x"));
+        let matches =
+            |pattern: &str, key: &str| Pattern::parse(pattern).expect("a pattern").matches(key);
+        assert!(
+            matches("a:ws12*", "a:ws123")
+                && !matches("a:ws12*", "a:ws1")
+                && !matches("a:ws12*", "a:ws12:x")
+        );
         assert!(matches("a:ws12*:*", "a:ws123:x:y") && !matches("a:ws12*:*", "a:ws123"));
-        assert!(matches("a:*b*d", "a:abcd") && matches("a:*b*d", "a:bd") && !matches("a:*b*bd", "a:abd"));
+        assert!(
+            matches("a:*b*d", "a:abcd")
+                && matches("a:*b*d", "a:bd")
+                && !matches("a:*b*bd", "a:abd")
+        );
         assert!(matches("a:*:c", "a:b:c") && !matches("a:*:c", "a:b:b:c"));
     }
 

@@ -1,4 +1,63 @@
 //! One attribute on an async function, and its answers are cached, shared through Redis, kept fresh and kept available.
+//!
+//! ```
+//! use cache_runtime::{cached, invalidates};
+//!
+//! # struct Db;
+//! # impl Db {
+//! #     async fn title(&self, _: u64) -> Result<String, std::io::Error> { Ok("Buy milk".into()) }
+//! #     async fn rename(&self, _: u64, _: &str) -> Result<(), std::io::Error> { Ok(()) }
+//! # }
+//! #[cached(namespace = "titles", ttl = "10m", key = task_id)]
+//! async fn title(#[skip] db: &Db, task_id: u64) -> Result<String, std::io::Error> {
+//!     db.title(task_id).await
+//! }
+//!
+//! #[invalidates(title(task_id))]
+//! async fn rename(db: &Db, task_id: u64, title: &str) -> Result<(), std::io::Error> {
+//!     db.rename(task_id, title).await
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), std::io::Error> {
+//! # let db = Db;
+//! title(&db, 7).await?;              // asks the database
+//! title(&db, 7).await?;              // does not
+//! rename(&db, 7, "Buy bread").await?;
+//! title(&db, 7).await?;              // asks again, on every instance
+//! # let counts = cache_runtime::Cache::current().stats().total;
+//! # assert_eq!((counts.hits, counts.loads), (1, 2));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Caching
+//!
+//! [`cached`] turns a function's answers into entries under `prefix:namespace:key`. The function keeps its signature. What is stored is the `T` of
+//! `Result<T, E>`, `Option<T>` and `Json<T>`, or the whole answer; `Err` never is.
+//!
+//! # Invalidating
+//!
+//! [`invalidates`] names what a writing function makes old: typed calls, patterns, tags. [`Cache::invalidate`] does it by hand.
+//! Once it has returned, no call that begins gets what was loaded before, on any instance.
+//!
+//! # The cache
+//!
+//! The first call makes [`Cache::current`] from the [environment](Cache::from_env); [`Builder::install`] replaces it; the option `cache = expr` names
+//! another one. With a Redis server answers are shared, without one they are kept in this process. A server that is away never shows to a
+//! caller. [`Cache::stats`] tells what happened, and events for [`tracing`] say it: hits and misses at debug, invalidations at
+//! info, slow look-ups at warn, a lost connection at error.
+//!
+//! # Keys
+//!
+//! Whatever implements `serde::Serialize` can be part of a key. Each part is one segment, percent-encoded so that it cannot leave it, and hashed
+//! (128 bits of SHA-256) past 96 bytes. A number and a text that reads the same are the same segment.
+//!
+//! # Features
+//!
+//! | feature | what |
+//! |---|---|
+//! | `axum` | `Json<T>` answers of handlers |
 
 mod builder;
 mod cache;

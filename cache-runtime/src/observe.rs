@@ -110,7 +110,10 @@ pub(crate) struct Register {
 impl Register {
     pub(crate) fn function(&self, site: &'static Site) -> Arc<Function> {
         let number = site.number();
-        let known = self.functions.read().unwrap_or_else(PoisonError::into_inner);
+        let known = self
+            .functions
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(Some(function)) = known.get(number) {
             return function.clone();
         }
@@ -120,14 +123,20 @@ impl Register {
 
     #[cold]
     fn enter(&self, site: &'static Site, number: usize) -> Arc<Function> {
-        let mut functions = self.functions.write().unwrap_or_else(PoisonError::into_inner);
+        let mut functions = self
+            .functions
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         if functions.len() <= number {
             functions.resize_with(number + 1, || None);
         }
         if let Some(function) = &functions[number] {
             return function.clone();
         }
-        let twin = functions.iter().flatten().find(|other| !site.template.is_empty() && other.site.template == site.template);
+        let twin = functions
+            .iter()
+            .flatten()
+            .find(|other| !site.template.is_empty() && other.site.template == site.template);
         if let Some(twin) = twin {
             tracing::error!(
                 function = site.function,
@@ -136,20 +145,32 @@ impl Register {
                 "two functions have the same keys, so that each would answer for the other; the second one runs uncached: give it its own namespace"
             );
         }
-        let function = Arc::new(Function { site, counters: Counters::default(), shadowed: twin.is_some() });
+        let function = Arc::new(Function {
+            site,
+            counters: Counters::default(),
+            shadowed: twin.is_some(),
+        });
         functions[number] = Some(function.clone());
         function
     }
 
     pub(crate) fn stats(&self) -> Stats {
-        let functions = self.functions.read().unwrap_or_else(PoisonError::into_inner);
+        let functions = self
+            .functions
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         let functions = functions.iter().flatten().map(|function| FunctionStats {
             function: function.site.function,
             namespace: function.site.namespace(),
             counts: function.counters.counts(),
         });
-        let mut stats = Stats { total: Counts::default(), functions: functions.collect() };
-        stats.functions.sort_by_key(|function| (function.namespace, function.function));
+        let mut stats = Stats {
+            total: Counts::default(),
+            functions: functions.collect(),
+        };
+        stats
+            .functions
+            .sort_by_key(|function| (function.namespace, function.function));
         for function in &stats.functions {
             stats.total += function.counts;
         }
@@ -189,7 +210,10 @@ impl Stats {
             let rest = function.function.strip_suffix(path);
             rest.is_some_and(|rest| rest.is_empty() || rest.ends_with("::"))
         };
-        self.functions.iter().find(named).map(|function| function.counts)
+        self.functions
+            .iter()
+            .find(named)
+            .map(|function| function.counts)
     }
 }
 

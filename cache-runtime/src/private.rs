@@ -9,7 +9,9 @@ use crate::engine::{Loaded, Request, Step};
 use crate::envelope;
 pub use crate::key::{Key, KeyPart, Pattern, Segment, Tag, Target};
 use crate::scope::{self, Mode};
-pub use crate::shape::{IntoAnswer, Look, Shape, ViaJson, ViaNested, ViaPlain, ViaResult, probe, probe_type};
+pub use crate::shape::{
+    IntoAnswer, Look, Shape, ViaJson, ViaNested, ViaPlain, ViaResult, probe, probe_type,
+};
 pub use crate::site::Site;
 
 /// A key part, as the builders of keys take it.
@@ -58,7 +60,15 @@ pub struct Call<'a> {
 impl<'a> Call<'a> {
     /// A call under the site's own policy, in the default cache.
     pub fn new(site: &'static Site, key: Key) -> Self {
-        Self { site, key, cache: None, ttl: site.ttl, none_ttl: site.none_ttl, skip_lookup: false, tags: Vec::new() }
+        Self {
+            site,
+            key,
+            cache: None,
+            ttl: site.ttl,
+            none_ttl: site.none_ttl,
+            skip_lookup: false,
+            tags: Vec::new(),
+        }
     }
 
     /// Another cache than the installed one.
@@ -104,7 +114,12 @@ impl<'a> Call<'a> {
     }
 
     fn request(&self, mode: Mode) -> Request<'_> {
-        Request { site: self.site, key: &self.key, tags: &self.tags, mode }
+        Request {
+            site: self.site,
+            key: &self.key,
+            tags: &self.tags,
+            mode,
+        }
     }
 
     /// What the cache is to make of `answer`; `None` when it may be neither shared nor stored.
@@ -121,14 +136,28 @@ impl<'a> Call<'a> {
         let mut entry = envelope::begin();
         match shape.look(answer) {
             Look::Failed => Ok(None),
-            Look::Absent => Ok(Some(Loaded { entry, absent: true, ttl: self.none_ttl })),
+            Look::Absent => Ok(Some(Loaded {
+                entry,
+                absent: true,
+                ttl: self.none_ttl,
+            })),
             Look::Value(value) => {
                 if !value.encode(&mut entry) {
                     return Err(Unencodable);
                 }
                 let keep = rules.cache_if.is_none_or(|cache_if| cache_if(value));
-                let ttl = || rules.ttl_with.map(|ttl_with| ttl_with(value)).or(self.ttl).unwrap_or(default_ttl);
-                Ok(Some(Loaded { entry, absent: false, ttl: keep.then(ttl) }))
+                let ttl = || {
+                    rules
+                        .ttl_with
+                        .map(|ttl_with| ttl_with(value))
+                        .or(self.ttl)
+                        .unwrap_or(default_ttl)
+                };
+                Ok(Some(Loaded {
+                    entry,
+                    absent: false,
+                    ttl: keep.then(ttl),
+                }))
             }
         }
     }
@@ -146,12 +175,20 @@ pub struct Rules<'a, V> {
 
 impl<V> std::fmt::Debug for Rules<'_, V> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Rules").field("cache_if", &self.cache_if.is_some()).field("ttl_with", &self.ttl_with.is_some()).finish()
+        f.debug_struct("Rules")
+            .field("cache_if", &self.cache_if.is_some())
+            .field("ttl_with", &self.ttl_with.is_some())
+            .finish()
     }
 }
 
 /// Answers a call from the cache, or by `load`.
-pub async fn cached<R, S: Shape<R>, F: Future<Output = R>>(call: Call<'_>, shape: S, rules: Rules<'_, S::Value>, load: F) -> R
+pub async fn cached<R, S: Shape<R>, F: Future<Output = R>>(
+    call: Call<'_>,
+    shape: S,
+    rules: Rules<'_, S::Value>,
+    load: F,
+) -> R
 where
     S::Value: Storable,
 {
@@ -250,7 +287,12 @@ pub struct Invalidation<'a> {
 impl<'a> Invalidation<'a> {
     /// Nothing yet, after success.
     pub fn new(site: &'static Site) -> Self {
-        Self { site, cache: None, always: false, targets: Vec::new() }
+        Self {
+            site,
+            cache: None,
+            always: false,
+            targets: Vec::new(),
+        }
     }
 
     /// Another cache than the installed one.

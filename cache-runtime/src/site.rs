@@ -19,7 +19,14 @@ pub struct Site {
 impl Site {
     /// A function with the cache's own ttl.
     pub const fn new(function: &'static str, template: &'static str) -> Self {
-        Self { function, template, ttl: None, none_ttl: None, version: 0, number: OnceLock::new() }
+        Self {
+            function,
+            template,
+            ttl: None,
+            none_ttl: None,
+            version: 0,
+            number: OnceLock::new(),
+        }
     }
 
     /// Expiry.
@@ -47,18 +54,26 @@ impl Site {
     pub(crate) fn namespace(&self) -> &'static str {
         let end = self.template.find('{').unwrap_or(self.template.len());
         let head = &self.template[..end];
-        if end == self.template.len() { head } else { head.rsplit_once(':').map_or("", |(namespace, _)| namespace) }
+        if end == self.template.len() {
+            head
+        } else {
+            head.rsplit_once(':').map_or("", |(namespace, _)| namespace)
+        }
     }
 
     /// Names the template in an envelope (FNV-1a, as in RFC 9923).
     pub(crate) fn template_hash(&self) -> u32 {
-        self.template.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+        self.template.bytes().fold(0x811c_9dc5, |hash, byte| {
+            (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+        })
     }
 
     /// The function's place in each cache's register: one number a function, for the life of the process.
     pub(crate) fn number(&self) -> usize {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
-        *self.number.get_or_init(|| NEXT.fetch_add(1, Ordering::Relaxed))
+        *self
+            .number
+            .get_or_init(|| NEXT.fetch_add(1, Ordering::Relaxed))
     }
 }
 

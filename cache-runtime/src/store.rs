@@ -92,7 +92,11 @@ impl Store {
     }
 
     /// Announces a load, before it begins. `None`: another entry stands there now, so look again.
-    pub(crate) async fn open(&self, at: Address<'_>, opening: &Opening) -> Result<Option<Ticket>, StoreError> {
+    pub(crate) async fn open(
+        &self,
+        at: Address<'_>,
+        opening: &Opening,
+    ) -> Result<Option<Ticket>, StoreError> {
         match self {
             Self::Memory(memory) => Ok(memory.open(at, opening)),
             Self::Redis(redis) => redis.open(at, opening).await,
@@ -100,7 +104,13 @@ impl Store {
     }
 
     /// Stores `entry` unless the key was invalidated since `fence` was taken; whether it was stored.
-    pub(crate) async fn fill(&self, key: &Key, fence: u64, entry: Bytes, ttl: Duration) -> Result<bool, StoreError> {
+    pub(crate) async fn fill(
+        &self,
+        key: &Key,
+        fence: u64,
+        entry: Bytes,
+        ttl: Duration,
+    ) -> Result<bool, StoreError> {
         match self {
             Self::Memory(memory) => Ok(memory.fill(key, fence, entry, ttl)),
             Self::Redis(redis) => redis.fill(key, fence, &entry, ttl).await,

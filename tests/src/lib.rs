@@ -5,3 +5,9 @@ mod redis_server;
 
 pub use eventually::eventually;
 pub use redis_server::{RedisServer, RedisServerBuilder};
+
+/// The README's code is compiled with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+#[derive(Debug)]
+pub struct Readme;

@@ -2,8 +2,7 @@
 //! async fn dashboard(db: &PgPool, workspace_id: &str) -> Result<Dashboard, DbError> {
 //!     let __cache_key = P::key(dashboard::__site(), &[P::part(&workspace_id)]);
 //!     let __cache_call = P::Call::new(dashboard::__site(), __cache_key);
-//!     let __cache_load = async move { … };
-//!     let __cache_shape = (&&&P::probe(&__cache_load)).shape();
+//!     let (__cache_load, __cache_shape) = { let load = async move { … }; … };
 //!     P::cached(__cache_call, __cache_shape, P::Rules { … }, __cache_load).await
 //! }
 //! ```
@@ -17,8 +16,8 @@ use syn::spanned::Spanned;
 use super::companion;
 use super::member::member_name;
 use super::{
-    Witness, at, full_name, handle, operand, ours, part, parts, private, private_at, return_edge,
-    shape, tag, typed_closure, with_body,
+    Witness, at, full_name, handle, load, operand, ours, part, parts, private, private_at, tag,
+    typed_closure, with_body,
 };
 use crate::mentions::Names;
 use crate::model::{Cached, Companion, Expiry};
@@ -44,9 +43,7 @@ fn body(cached: &Cached) -> TokenStream {
         .map(|expr| handle(&cached.function, expr, &private));
     let key = key(cached, &private);
     let call = call(cached, &private, Use::Call);
-    let edge = return_edge(cached.function.answer());
-    let body = &cached.function.body;
-    let shape = shape(&private, &ours!(#private::probe(&__cache_load)));
+    let load = load(&cached.function, &private);
     let Rules { helper, value } = rules(cached, &private, Witness::Future);
     let stored = stored_shape(cached, &cached.function.answer().to_token_stream());
     let arguments = ours!(__cache_call, #stored, __cache_rules, __cache_load);
@@ -57,8 +54,7 @@ fn body(cached: &Cached) -> TokenStream {
         let __cache_key = #key;
         #handle
         let __cache_call = #call;
-        let __cache_load = async move { #edge #body };
-        let __cache_shape = #shape;
+        let (__cache_load, __cache_shape) = #load;
         let __cache_rules = #value;
         #start.await
     }

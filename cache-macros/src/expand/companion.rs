@@ -9,8 +9,8 @@ use super::cached::{
     Rules, Use, call, key, pattern_part, rules, site, site_of, stored_shape, storing,
 };
 use super::member::{
-    Member, frame, key_generics, member_name, method_conditions, owned, takes, turbofish,
-    whole_call,
+    Kind, Member, frame, key_generics, member_name, method_conditions, owned, takes, turbofish,
+    unshadowing, whole_call,
 };
 use super::{Witness, handle, ours, private, shape, storable};
 use crate::mentions::Names;
@@ -71,7 +71,7 @@ fn of_key(cached: &Cached, private: &TokenStream) -> Member {
     Member {
         verb: "key",
         doc: "The key of the call with these arguments.",
-        is_async: false,
+        kind: Kind::Plain,
         takes: takes(cached, &cached.key_names, Type::to_token_stream),
         generics: key_generics(cached, &cached.key_names, None),
         answer: Some(ours!(#private::Key)),
@@ -87,7 +87,7 @@ fn of_pattern(cached: &Cached, private: &TokenStream) -> Member {
     Member {
         verb: "pattern",
         doc: "The keys of all calls that agree with the arguments that are given.",
-        is_async: false,
+        kind: Kind::Plain,
         takes: takes(
             cached,
             &cached.key_names,
@@ -106,14 +106,23 @@ fn invalidate(cached: &Cached, private: &TokenStream) -> Member {
         Some(_) => ours!(::core::option::Option::Some(__cache_handle)),
         None => ours!(::core::option::Option::None),
     };
+    let (kind, wait) = waiting(cached.cache.is_some());
     Member {
         verb: "invalidate",
         doc: "Clears what is cached of the call with these arguments.",
-        is_async: true,
+        kind,
         takes: takes(cached, &cached.policy_names, Type::to_token_stream),
         generics: key_generics(cached, &cached.policy_names, None),
         answer: None,
-        body: ours!(#prepare #private::invalidate(#site, #handle, #private::Target::from(__cache_key)).await),
+        body: ours!(#prepare #private::invalidate(#site, #handle, #private::Target::from(__cache_key)) #wait),
+    }
+}
+
+/// A member whose future would borrow from its own body has to be an `async fn`.
+fn waiting(borrows: bool) -> (Kind, Option<TokenStream>) {
+    match borrows {
+        true => (Kind::Async, Some(ours!(.await))),
+        false => (Kind::Future, None),
     }
 }
 
@@ -123,10 +132,11 @@ fn peek(cached: &Cached, private: &TokenStream, answer: &TokenStream) -> Member 
     let shape = shape(private, &ours!(#private::probe_type::<#answer>()));
     let stored = stored_shape(cached, answer);
     let start = storing(cached, "peek", ours!(__cache_call, #stored));
+    let (kind, wait) = waiting(cached.cache.is_some());
     Member {
         verb: "peek",
         doc: "What is cached of the call with these arguments; the function is not called.",
-        is_async: true,
+        kind,
         takes: takes(cached, &cached.policy_names, Type::to_token_stream),
         generics: key_generics(cached, &cached.policy_names, Some(answer)),
         answer: Some(ours!(::core::option::Option<#answer>)),
@@ -134,7 +144,7 @@ fn peek(cached: &Cached, private: &TokenStream, answer: &TokenStream) -> Member 
             #prepare
             let __cache_call = #call;
             let __cache_shape = #shape;
-            #start.await
+            #start #wait
         },
     }
 }
@@ -150,10 +160,11 @@ fn put(cached: &Cached, private: &TokenStream, answer: &TokenStream) -> Member {
     let name = Ident::new("answer", Span::mixed_site());
     let mut takes = takes(cached, &cached.policy_names, Type::to_token_stream);
     takes.push(ours!(#name: impl #private::IntoAnswer<#answer>));
+    let (kind, wait) = waiting(cached.cache.is_some() || helper.is_some());
     Member {
         verb: "put",
         doc: "Stores an answer for the call with these arguments: the whole answer, or the value inside it.",
-        is_async: true,
+        kind,
         takes,
         generics: key_generics(cached, &cached.policy_names, Some(answer)),
         answer: None,
@@ -164,7 +175,7 @@ fn put(cached: &Cached, private: &TokenStream, answer: &TokenStream) -> Member {
             let __cache_shape = #shape;
             let __cache_answer = #private::IntoAnswer::<#answer>::into_answer(#name);
             let __cache_rules = #value;
-            #start.await
+            #start #wait
         },
     }
 }

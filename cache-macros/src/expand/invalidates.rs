@@ -15,10 +15,7 @@ use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Expr, Path, PathArguments};
 
-use super::{
-    Witness, at, full_name, handle, ours, part, private, return_edge, shape, typed_closure,
-    with_body,
-};
+use super::{Witness, at, full_name, handle, load, ours, part, private, typed_closure, with_body};
 use crate::model::{Argument, Call, Callee, Invalidates, Part, RESULT, Target, Text};
 
 pub(crate) fn expand(invalidates: &Invalidates) -> TokenStream {
@@ -63,9 +60,7 @@ fn body(invalidates: &Invalidates) -> TokenStream {
         .as_ref()
         .map(|_| ours!(.cache(__cache_handle)));
     let always = invalidates.always.then(|| ours!(.always()));
-    let edge = return_edge(invalidates.function.answer());
-    let body = &invalidates.function.body;
-    let shape = shape(&private, &ours!(#private::probe(&__cache_load)));
+    let load = load(&invalidates.function, &private);
     ours! {
         static __CACHE_SITE: #private::Site = #private::Site::new(#name, "");
         #helper
@@ -73,8 +68,7 @@ fn body(invalidates: &Invalidates) -> TokenStream {
         #handle
         let __cache_invalidation = #private::Invalidation::new(&__CACHE_SITE)
             #cache #always .targets(::std::vec![#(#now),*]);
-        let __cache_load = async move { #edge #body };
-        let __cache_shape = #shape;
+        let (__cache_load, __cache_shape) = #load;
         #private::invalidating(__cache_invalidation, __cache_shape, #from_result, __cache_load).await
     }
 }

@@ -5,7 +5,7 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::Type;
 
-use super::member::{Member, frame, key_generics, owned, takes, whole_call};
+use super::member::{Kind, Member, frame, key_generics, owned, takes, whole_call};
 use super::{has_opaque_type, ours, untouched};
 use crate::function::Function;
 use crate::mentions::Names;
@@ -80,7 +80,10 @@ fn member(
     Member {
         verb,
         doc: "Stands in until the attribute is right.",
-        is_async: !matches!(verb, "key" | "pattern"),
+        kind: match verb {
+            "key" | "pattern" => Kind::Plain,
+            _ => Kind::Async,
+        },
         takes: takes(cached, names, ty),
         generics: key_generics(cached, names, answer.as_ref()),
         answer,

@@ -172,7 +172,10 @@ impl<'a> ser::Serializer for Writer<'a> {
     /// `Some(x)` is written as `x`, but for an `x` that would read as a `None`: `Some(None)` is another key than `None`.
     fn serialize_some<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Refused> {
         let start = self.out.len();
-        value.serialize(Writer { out: self.out, nested: self.nested })?;
+        value.serialize(Writer {
+            out: self.out,
+            nested: self.nested,
+        })?;
         if self.out[start..].starts_with("%none") || self.out[start..].starts_with("%some") {
             self.out.insert_str(start, "%some(");
             self.out.push(')');
@@ -188,12 +191,21 @@ impl<'a> ser::Serializer for Writer<'a> {
         self.word("%unit")
     }
 
-    fn serialize_unit_variant(self, _: &'static str, _: u32, variant: &'static str) -> Result<(), Refused> {
+    fn serialize_unit_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+    ) -> Result<(), Refused> {
         text(variant, self.out);
         Ok(())
     }
 
-    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, value: &T) -> Result<(), Refused> {
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(
+        self,
+        _: &'static str,
+        value: &T,
+    ) -> Result<(), Refused> {
         value.serialize(self)
     }
 
@@ -206,7 +218,10 @@ impl<'a> ser::Serializer for Writer<'a> {
     ) -> Result<(), Refused> {
         text(variant, self.out);
         self.out.push('(');
-        value.serialize(Writer { out: self.out, nested: true })?;
+        value.serialize(Writer {
+            out: self.out,
+            nested: true,
+        })?;
         self.out.push(')');
         Ok(())
     }
@@ -223,20 +238,35 @@ impl<'a> ser::Serializer for Writer<'a> {
         Ok(List::open(self.out))
     }
 
-    fn serialize_tuple_variant(self, _: &'static str, _: u32, variant: &'static str, _: usize) -> Result<List<'a>, Refused> {
+    fn serialize_tuple_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Result<List<'a>, Refused> {
         text(variant, self.out);
         Ok(List::open(self.out))
     }
 
     fn serialize_map(self, _: Option<usize>) -> Result<Map<'a>, Refused> {
-        Ok(Map { out: self.out, entries: Vec::new() })
+        Ok(Map {
+            out: self.out,
+            entries: Vec::new(),
+        })
     }
 
     fn serialize_struct(self, _: &'static str, _: usize) -> Result<Fields<'a>, Refused> {
         Ok(Fields::open(self.out))
     }
 
-    fn serialize_struct_variant(self, _: &'static str, _: u32, variant: &'static str, _: usize) -> Result<Fields<'a>, Refused> {
+    fn serialize_struct_variant(
+        self,
+        _: &'static str,
+        _: u32,
+        variant: &'static str,
+        _: usize,
+    ) -> Result<Fields<'a>, Refused> {
         text(variant, self.out);
         Ok(Fields::open(self.out))
     }
@@ -258,7 +288,10 @@ impl<'a> List<'a> {
         if !std::mem::take(&mut self.first) {
             self.out.push(',');
         }
-        value.serialize(Writer { out: self.out, nested: true })
+        value.serialize(Writer {
+            out: self.out,
+            nested: true,
+        })
     }
 
     fn close(self) {
@@ -298,13 +331,20 @@ impl<'a> Fields<'a> {
         Self { out, first: true }
     }
 
-    fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Refused> {
+    fn field<T: Serialize + ?Sized>(
+        &mut self,
+        name: &'static str,
+        value: &T,
+    ) -> Result<(), Refused> {
         if !std::mem::take(&mut self.first) {
             self.out.push(',');
         }
         text(name, self.out);
         self.out.push('=');
-        value.serialize(Writer { out: self.out, nested: true })
+        value.serialize(Writer {
+            out: self.out,
+            nested: true,
+        })
     }
 
     fn close(self) {
@@ -345,7 +385,10 @@ impl ser::SerializeMap for Map<'_> {
 
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Refused> {
         let mut entry = String::new();
-        key.serialize(Writer { out: &mut entry, nested: true })?;
+        key.serialize(Writer {
+            out: &mut entry,
+            nested: true,
+        })?;
         entry.push('=');
         self.entries.push(entry);
         Ok(())
@@ -353,13 +396,20 @@ impl ser::SerializeMap for Map<'_> {
 
     fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Refused> {
         let entry = self.entries.last_mut().ok_or(Refused)?;
-        value.serialize(Writer { out: entry, nested: true })
+        value.serialize(Writer {
+            out: entry,
+            nested: true,
+        })
     }
 
     fn end(mut self) -> Result<(), Refused> {
         self.entries.sort_unstable();
         self.out.push('(');
-        self.out.push_str(&if self.entries.is_empty() { "=".to_owned() } else { self.entries.join(",") });
+        self.out.push_str(&if self.entries.is_empty() {
+            "=".to_owned()
+        } else {
+            self.entries.join(",")
+        });
         self.out.push(')');
         Ok(())
     }
@@ -394,7 +444,10 @@ mod tests {
         assert_eq!(encode(&7_u64), encode("7"));
         assert_eq!(encode(&Timeframe::Week), "Week");
         assert_eq!(encode(&Timeframe::Days(3)), "Days(3)");
-        assert_eq!(encode(&Timeframe::Between { from: 1, to: 2 }), "Between(from=1,to=2)");
+        assert_eq!(
+            encode(&Timeframe::Between { from: 1, to: 2 }),
+            "Between(from=1,to=2)"
+        );
         assert_eq!(encode(&(1, "a", None::<u8>)), "(1,'a',%none)");
         assert_eq!(encode("Zürich 🦀"), "Zürich%20🦀");
         assert_eq!(encode("a:*%\n{}"), "a%3A%2A%25%0A%7B%7D");

@@ -50,7 +50,9 @@ impl Weighter<Box<str>, Entry> for Weight {
 impl Memory {
     /// Holds about `capacity` bytes; past that, what was used least goes.
     pub(crate) fn new(capacity: u64) -> Self {
-        let expected = usize::try_from(capacity / TYPICAL).unwrap_or(usize::MAX).clamp(16, 1 << 16);
+        let expected = usize::try_from(capacity / TYPICAL)
+            .unwrap_or(usize::MAX)
+            .clamp(16, 1 << 16);
         Self {
             entries: Entries::with_weighter(expected, capacity, Weight),
             scopes: (0..SCOPES).map(|_| AtomicU64::new(0)).collect(),
@@ -61,7 +63,10 @@ impl Memory {
     pub(crate) fn read(&self, at: Address<'_>) -> Seen {
         // The entry first: an invalidation in between makes it old.
         let entry = self.current(at.key);
-        Seen { entry, stamp: Some(self.stamp(at)) }
+        Seen {
+            entry,
+            stamp: Some(self.stamp(at)),
+        }
     }
 
     pub(crate) fn open(&self, at: Address<'_>, opening: &Opening) -> Option<Ticket> {
@@ -69,22 +74,32 @@ impl Memory {
         let mut fence = lock(self.fence(at.key));
         match opening {
             Opening::Missed(seen) => {
-                if self.current(at.key).map_or_else(Vec::new, |entry| envelope::head(&entry)) != *seen {
+                if self
+                    .current(at.key)
+                    .map_or_else(Vec::new, |entry| envelope::head(&entry))
+                    != *seen
+                {
                     return None;
                 }
             }
             Opening::Replace => *fence += 1,
         }
-        Some(Ticket { stamp, fence: *fence })
+        Some(Ticket {
+            stamp,
+            fence: *fence,
+        })
     }
 
     pub(crate) fn fill(&self, key: &Key, fence: u64, bytes: Bytes, ttl: Duration) -> bool {
-        let Some(expires) = Instant::now().checked_add(ttl) else { return false };
+        let Some(expires) = Instant::now().checked_add(ttl) else {
+            return false;
+        };
         let current = lock(self.fence(key));
         if *current != fence {
             return false;
         }
-        self.entries.insert(key.as_str().into(), Entry { bytes, expires });
+        self.entries
+            .insert(key.as_str().into(), Entry { bytes, expires });
         true
     }
 
@@ -105,7 +120,9 @@ impl Memory {
                 *fence += 1;
                 self.entries.remove(pattern.as_str());
             }
-            Reach::Scope { domain, .. } => self.advance(domain, generations::scope_of(&reach).unwrap_or(ROOT)),
+            Reach::Scope { domain, .. } => {
+                self.advance(domain, generations::scope_of(&reach).unwrap_or(ROOT))
+            }
             Reach::Partial => {
                 // First no load on its way may store any more; then what is stored can be taken away without missing one.
                 for fence in &self.fences {
@@ -124,8 +141,13 @@ impl Memory {
     fn stamp(&self, at: Address<'_>) -> Stamp {
         let mut stamp = Stamping::new(&[]);
         let domain = generations::domain(at.key.as_str());
-        let scopes = std::iter::once(ROOT).chain(generations::scopes(at.key.as_str())).map(|field| self.scope(domain, field));
-        let tags = at.tags.iter().map(|tag| self.scope(TAGS, generations::scope_of_tag(tag.as_str())));
+        let scopes = std::iter::once(ROOT)
+            .chain(generations::scopes(at.key.as_str()))
+            .map(|field| self.scope(domain, field));
+        let tags = at
+            .tags
+            .iter()
+            .map(|tag| self.scope(TAGS, generations::scope_of_tag(tag.as_str())));
         for generation in scopes.chain(tags) {
             stamp.add(&generation.load(Ordering::Acquire).to_le_bytes());
         }
@@ -151,7 +173,10 @@ impl Memory {
 
 impl std::fmt::Debug for Memory {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Memory").field("entries", &self.entries.len()).field("weight", &self.entries.weight()).finish_non_exhaustive()
+        f.debug_struct("Memory")
+            .field("entries", &self.entries.len())
+            .field("weight", &self.entries.weight())
+            .finish_non_exhaustive()
     }
 }
 

@@ -44,8 +44,16 @@ pub(crate) struct Redis {
 
 impl Redis {
     pub(crate) fn new(link: Link, prefix: &str, deadline: Duration) -> Self {
-        let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}:") };
-        Self { link, prefix, deadline }
+        let prefix = if prefix.is_empty() {
+            String::new()
+        } else {
+            format!("{prefix}:")
+        };
+        Self {
+            link,
+            prefix,
+            deadline,
+        }
     }
 
     pub(crate) async fn read(&self, at: Address<'_>) -> Result<Seen, StoreError> {
@@ -53,20 +61,32 @@ impl Redis {
         commands.get(self.entry(at.key.as_str()));
         self.generations(&mut commands, at);
         self.within_deadline(async |live| {
-            let answers = live.connection().req_packed_commands(&commands, 0, commands.len()).await?;
+            let answers = live
+                .connection()
+                .req_packed_commands(&commands, 0, commands.len())
+                .await?;
             let mut answers = answers.into_iter();
             let entry = match answers.next() {
                 Some(Value::BulkString(bytes)) => Some(Bytes::from(bytes)),
-                Some(Value::ServerError(error)) if error.code() == "WRONGTYPE" => Some(Bytes::from_static(NOT_A_STRING)),
+                Some(Value::ServerError(error)) if error.code() == "WRONGTYPE" => {
+                    Some(Bytes::from_static(NOT_A_STRING))
+                }
                 Some(Value::ServerError(error)) => return Err(error.into()),
                 _ => None,
             };
-            Ok(Seen { entry, stamp: stamp(&live, answers)? })
+            Ok(Seen {
+                entry,
+                stamp: stamp(&live, answers)?,
+            })
         })
         .await
     }
 
-    pub(crate) async fn open(&self, at: Address<'_>, opening: &Opening) -> Result<Option<Ticket>, StoreError> {
+    pub(crate) async fn open(
+        &self,
+        at: Address<'_>,
+        opening: &Opening,
+    ) -> Result<Option<Ticket>, StoreError> {
         let key = at.key.as_str();
         let (replace, head) = match opening {
             Opening::Missed(head) => (0, head.as_slice()),
@@ -74,12 +94,22 @@ impl Redis {
         };
         let scopes = generations::scopes(key);
         let mut script = OPEN.prepare_invoke();
-        script.key(self.entry(key)).key(self.fence(key)).key(self.domain(generations::domain(key)));
+        script
+            .key(self.entry(key))
+            .key(self.fence(key))
+            .key(self.domain(generations::domain(key)));
         if !at.tags.is_empty() {
             script.key(self.tags());
         }
-        script.arg(replace).arg(head).arg(HEADER).arg(fastrand::u64(1..)).arg(milliseconds(FENCE_LIFE));
-        script.arg(&fastrand::u64(..).to_le_bytes()).arg(scopes.len());
+        script
+            .arg(replace)
+            .arg(head)
+            .arg(HEADER)
+            .arg(fastrand::u64(1..))
+            .arg(milliseconds(FENCE_LIFE));
+        script
+            .arg(&fastrand::u64(..).to_le_bytes())
+            .arg(scopes.len());
         for field in scopes {
             script.arg(&field.to_le_bytes());
         }
@@ -92,18 +122,32 @@ impl Redis {
                 let mut answer = answer.into_iter();
                 let fence = answer.next().map(redis::from_redis_value).transpose()?;
                 let stamp = stamp(live, answer)?;
-                Ok(fence.zip(stamp).map(|(fence, stamp)| Ticket { stamp, fence }))
+                Ok(fence
+                    .zip(stamp)
+                    .map(|(fence, stamp)| Ticket { stamp, fence }))
             }
             other => Err(unexpected(&other)),
         })
         .await
     }
 
-    pub(crate) async fn fill(&self, key: &Key, fence: u64, entry: &[u8], ttl: Duration) -> Result<bool, StoreError> {
+    pub(crate) async fn fill(
+        &self,
+        key: &Key,
+        fence: u64,
+        entry: &[u8],
+        ttl: Duration,
+    ) -> Result<bool, StoreError> {
         let key = key.as_str();
         let mut script = FILL.prepare_invoke();
-        script.key(self.entry(key)).key(self.fence(key)).arg(fence).arg(entry).arg(milliseconds(ttl).max(1));
-        self.run(&script, |_, answer| Ok(answer == Value::Int(1))).await
+        script
+            .key(self.entry(key))
+            .key(self.fence(key))
+            .arg(fence)
+            .arg(entry)
+            .arg(milliseconds(ttl).max(1));
+        self.run(&script, |_, answer| Ok(answer == Value::Int(1)))
+            .await
     }
 
     pub(crate) async fn invalidate(&self, targets: &[Target]) -> Result<(), StoreError> {
@@ -114,10 +158,15 @@ impl Redis {
             match target {
                 Target::Tag(tag) => scopes.push((self.tags(), tag_field(tag))),
                 Target::Pattern(pattern) => match &pattern.reach() {
-                    Reach::Exact => names.extend([self.entry(pattern.as_str()), self.fence(pattern.as_str())]),
+                    Reach::Exact => {
+                        names.extend([self.entry(pattern.as_str()), self.fence(pattern.as_str())])
+                    }
                     Reach::Partial => sweeps.push(pattern),
                     reach @ Reach::Scope { domain, .. } => {
-                        scopes.push((self.domain(domain), generations::scope_of(reach).unwrap_or(ROOT)));
+                        scopes.push((
+                            self.domain(domain),
+                            generations::scope_of(reach).unwrap_or(ROOT),
+                        ));
                     }
                 },
             }
@@ -130,20 +179,35 @@ impl Redis {
     }
 
     /// Gives each of `scopes` a new generation and removes the keys called `names`, all at once.
-    async fn advance(&self, scopes: Vec<(String, Field)>, mut names: Vec<String>) -> Result<(), StoreError> {
+    async fn advance(
+        &self,
+        scopes: Vec<(String, Field)>,
+        mut names: Vec<String>,
+    ) -> Result<(), StoreError> {
         if !scopes.is_empty() {
             let mut commands = Pipeline::with_capacity(scopes.len() + 1);
             commands.atomic();
             for (hash, field) in &scopes {
-                let field = if *field == ROOT { b"root".to_vec() } else { field.to_le_bytes().to_vec() };
-                commands.hset(hash, field, &fastrand::u64(..).to_le_bytes()[..]).ignore();
+                let field = if *field == ROOT {
+                    b"root".to_vec()
+                } else {
+                    field.to_le_bytes().to_vec()
+                };
+                commands
+                    .hset(hash, field, &fastrand::u64(..).to_le_bytes()[..])
+                    .ignore();
             }
             if !names.is_empty() {
                 commands.unlink(&names).ignore();
             }
-            match self.within_deadline(async |live| commands.exec_async(&mut live.connection()).await).await {
+            match self
+                .within_deadline(async |live| commands.exec_async(&mut live.connection()).await)
+                .await
+            {
                 // Out of memory, a server still deletes, though not in a transaction: without its generations a whole domain is old.
-                Err(StoreError::Refused(_)) => names.extend(scopes.into_iter().map(|(hash, _)| hash)),
+                Err(StoreError::Refused(_)) => {
+                    names.extend(scopes.into_iter().map(|(hash, _)| hash))
+                }
                 done => return done,
             }
         }
@@ -151,13 +215,17 @@ impl Redis {
             return Ok(());
         }
         let unlink = redis::Cmd::unlink(&names);
-        self.within_deadline(async |live| unlink.exec_async(&mut live.connection()).await).await
+        self.within_deadline(async |live| unlink.exec_async(&mut live.connection()).await)
+            .await
     }
 
     /// Asks for the generations of all scopes that `at` lies in: one hash for the domain, one for tags.
     fn generations(&self, commands: &mut Pipeline, at: Address<'_>) {
         let key = at.key.as_str();
-        let command = commands.cmd("HMGET").arg(self.domain(generations::domain(key))).arg("root");
+        let command = commands
+            .cmd("HMGET")
+            .arg(self.domain(generations::domain(key)))
+            .arg("root");
         for field in generations::scopes(key) {
             command.arg(&field.to_le_bytes());
         }
@@ -182,7 +250,10 @@ impl Redis {
     }
 
     /// The one place where an operation meets its deadline, and where a broken connection is given up.
-    async fn within_deadline<T, F>(&self, operation: impl FnOnce(std::sync::Arc<Live>) -> F) -> Result<T, StoreError>
+    async fn within_deadline<T, F>(
+        &self,
+        operation: impl FnOnce(std::sync::Arc<Live>) -> F,
+    ) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, RedisError>>,
     {
@@ -197,7 +268,9 @@ impl Redis {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(Failure::NotConnected)) => (StoreError::Unreachable, false),
             Ok(Err(Failure::Client(error))) => {
-                let broken = error.is_unrecoverable_error() || error.is_io_error() || error.code() == Some("READONLY");
+                let broken = error.is_unrecoverable_error()
+                    || error.is_io_error()
+                    || error.code() == Some("READONLY");
                 (StoreError::Refused(link::described(&error)), broken)
             }
             Err(_) => (StoreError::TimedOut, true),
@@ -272,7 +345,11 @@ fn unexpected(answer: &Value) -> RedisError {
         Value::Array(_) => "an array",
         _ => "something else",
     };
-    RedisError::from((redis::ErrorKind::UnexpectedReturnType, "an answer of another type was expected", kind.to_owned()))
+    RedisError::from((
+        redis::ErrorKind::UnexpectedReturnType,
+        "an answer of another type was expected",
+        kind.to_owned(),
+    ))
 }
 
 fn milliseconds(duration: Duration) -> u64 {

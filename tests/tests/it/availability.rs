@@ -23,7 +23,11 @@ async fn works(world: &World) -> bool {
 
 /// A port where nobody listens.
 fn deserted() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }
 
 /// A13: the program starts and answers, and uses Redis as soon as it is there.
@@ -38,8 +42,14 @@ async fn redis_absent_at_start() {
     }
     assert_eq!(world.loads(), 10);
     assert!(world.cache.stats().total.degraded > 0);
-    let refused = world.cache.try_invalidate([Pattern::parse("rows:*").unwrap()]).await;
-    assert_eq!(refused.unwrap_err().kind(), cache_runtime::ErrorKind::Unreachable);
+    let refused = world
+        .cache
+        .try_invalidate([Pattern::parse("rows:*").unwrap()])
+        .await;
+    assert_eq!(
+        refused.unwrap_err().kind(),
+        cache_runtime::ErrorKind::Unreachable
+    );
 
     server.restart().await;
     eventually("Redis is used", async || works(&world).await).await;
@@ -67,7 +77,14 @@ async fn redis_goes_and_comes_back() {
 #[tokio::test]
 async fn redis_hangs() {
     let server = RedisServer::start().await;
-    let world = World::over(Cache::builder().redis(server.url()).operation_timeout(Duration::from_millis(100)).build().unwrap(), None);
+    let world = World::over(
+        Cache::builder()
+            .redis(server.url())
+            .operation_timeout(Duration::from_millis(100))
+            .build()
+            .unwrap(),
+        None,
+    );
     eventually("Redis is used", async || works(&world).await).await;
     server.pause();
     world.set_row(1, 9);
@@ -76,7 +93,10 @@ async fn redis_hangs() {
     for _ in 0..1_000 {
         assert_eq!(row(&world, 1).await, 9);
     }
-    assert!(began.elapsed() < Duration::from_secs(20), "every call has waited");
+    assert!(
+        began.elapsed() < Duration::from_secs(20),
+        "every call has waited"
+    );
     server.resume();
     eventually("Redis is used again", async || works(&world).await).await;
 }
@@ -92,13 +112,20 @@ async fn nobody_or_a_stranger_listens() {
         format!("redis://127.0.0.1:{}", guarded.port()),
     ];
     for url in urls {
-        let cache = Cache::builder().redis(&url).operation_timeout(Duration::from_millis(100)).build().unwrap();
+        let cache = Cache::builder()
+            .redis(&url)
+            .operation_timeout(Duration::from_millis(100))
+            .build()
+            .unwrap();
         let world = World::over(cache, None);
         world.set_row(1, 3);
         for _ in 0..5 {
             assert_eq!(row(&world, 1).await, 3, "{url}");
         }
-        world.cache.invalidate([Pattern::parse("rows:*").unwrap()]).await;
+        world
+            .cache
+            .invalidate([Pattern::parse("rows:*").unwrap()])
+            .await;
         assert_eq!(world.cache.stats().total.failed_invalidations, 1);
         assert_eq!(world.cache.stats().function("row").unwrap().loads, 5);
     }
@@ -111,8 +138,16 @@ async fn a_password_and_a_database_are_used() {
     let world = World::over(patient(Cache::builder().redis(url)).build().unwrap(), None);
     assert!(works(&world).await);
     let mut redis = server.connection().await;
-    let _: () = redis::cmd("SELECT").arg(2).query_async(&mut redis).await.unwrap();
-    let keys: Vec<String> = redis::cmd("KEYS").arg("*rows*").query_async(&mut redis).await.unwrap();
+    let _: () = redis::cmd("SELECT")
+        .arg(2)
+        .query_async(&mut redis)
+        .await
+        .unwrap();
+    let keys: Vec<String> = redis::cmd("KEYS")
+        .arg("*rows*")
+        .query_async(&mut redis)
+        .await
+        .unwrap();
     assert!(keys.contains(&"cache:rows:1".to_owned()), "{keys:?}");
 }
 
@@ -120,29 +155,55 @@ async fn a_password_and_a_database_are_used() {
 #[tokio::test]
 async fn redis_out_of_memory() {
     for policy in ["noeviction", "allkeys-lru", "allkeys-random"] {
-        let server = RedisServer::builder().config("maxmemory", "3mb").config("maxmemory-policy", policy).start().await;
-        let world = World::over(patient(Cache::builder().redis(server.url())).build().unwrap(), None);
+        let server = RedisServer::builder()
+            .config("maxmemory", "3mb")
+            .config("maxmemory-policy", policy)
+            .start()
+            .await;
+        let world = World::over(
+            patient(Cache::builder().redis(server.url()))
+                .build()
+                .unwrap(),
+            None,
+        );
         #[cached(namespace = "large", key = id, cache = world.cache)]
         async fn large(world: &World, id: u64) -> String {
             "x".repeat(10_000) + &world.load(id).await.to_string()
         }
         for id in 0..500 {
             world.set_row(id, id);
-            assert_eq!(large(&world, id).await.len(), 10_000 + id.to_string().len(), "{policy}");
+            assert_eq!(
+                large(&world, id).await.len(),
+                10_000 + id.to_string().len(),
+                "{policy}"
+            );
         }
         for id in 0..500 {
             world.set_row(id, id + 1);
             large::invalidate(&world, id).await;
-            assert!(large(&world, id).await.ends_with(&format!("x{}", id + 1)), "{policy}");
+            assert!(
+                large(&world, id).await.ends_with(&format!("x{}", id + 1)),
+                "{policy}"
+            );
         }
         for id in 0..50 {
             world.set_row(id, id + 2);
         }
-        world.cache.invalidate([Pattern::parse("large:*").unwrap()]).await;
+        world
+            .cache
+            .invalidate([Pattern::parse("large:*").unwrap()])
+            .await;
         for id in 0..50 {
-            assert!(large(&world, id).await.ends_with(&format!("x{}", id + 2)), "{policy}");
+            assert!(
+                large(&world, id).await.ends_with(&format!("x{}", id + 2)),
+                "{policy}"
+            );
         }
-        assert_eq!(world.cache.stats().total.failed_invalidations, 0, "{policy}");
+        assert_eq!(
+            world.cache.stats().total.failed_invalidations,
+            0,
+            "{policy}"
+        );
     }
 }
 
@@ -151,7 +212,12 @@ async fn redis_out_of_memory() {
 async fn switched_off() {
     let here = World::redis().await;
     let url = here.server().url();
-    let off = World::over(patient(Cache::builder().redis(url).enabled(false)).build().unwrap(), None);
+    let off = World::over(
+        patient(Cache::builder().redis(url).enabled(false))
+            .build()
+            .unwrap(),
+        None,
+    );
     here.set_row(1, 1);
     row(&here, 1).await;
     row(&off, 1).await;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use cache_runtime::{Pattern, cached, invalidates};
+use cache_tests::eventually;
 use redis::AsyncCommands;
 
 use crate::world::World;
@@ -92,11 +93,19 @@ async fn stale_set(world: World, way: Way, trials: u64) {
         world.open_gate();
         let early = reader.await.unwrap();
         assert_ne!(early, trial, "the reader was too late to try anything");
-        assert_eq!(run(&world, trial % 7, "part").await, trial, "{way:?}: trial {trial} was answered with the old row");
+        assert_eq!(
+            run(&world, trial % 7, "part").await,
+            trial,
+            "{way:?}: trial {trial} was answered with the old row"
+        );
         // And what is fresh is stored: the race costs one load, not the cache.
         let before = world.loads();
         assert_eq!(run(&world, trial % 7, "part").await, trial);
-        assert_eq!(world.loads(), before, "{way:?}: trial {trial} was not stored");
+        assert_eq!(
+            world.loads(),
+            before,
+            "{way:?}: trial {trial} was not stored"
+        );
         write(way, &world, trial % 7, 0).await;
     }
 }
@@ -149,7 +158,12 @@ async fn a_later_caller_does_not_join_an_earlier_load() {
                 tokio::join!(late, opened).0
             };
             let (early, late) = tokio::join!(early, late);
-            assert_eq!((early, late), (0, 5), "{way:?} in {}", world.cache.store_name());
+            assert_eq!(
+                (early, late),
+                (0, 5),
+                "{way:?} in {}",
+                world.cache.store_name()
+            );
             write(way, world, 1, 0).await;
         }
     }
@@ -160,7 +174,15 @@ async fn a_later_caller_does_not_join_an_earlier_load() {
 async fn an_invalidation_reaches_the_whole_fleet() {
     let here = World::redis().await;
     let there = here.instance();
-    for (round, way) in (1..).zip([Way::Key, Way::TypedHole, Way::Trailing, Way::Domain, Way::Middle, Way::Tag, Way::Sweep]) {
+    for (round, way) in (1..).zip([
+        Way::Key,
+        Way::TypedHole,
+        Way::Trailing,
+        Way::Domain,
+        Way::Middle,
+        Way::Tag,
+        Way::Sweep,
+    ]) {
         there.set_row(3, round);
         run(&there, 3, "part").await;
         there.set_row(3, round + 100);
@@ -175,7 +197,13 @@ async fn an_invalidation_reaches_the_whole_fleet() {
 #[tokio::test]
 async fn an_invalidation_takes_no_more_than_it_names() {
     for world in World::both().await {
-        for way in [Way::Key, Way::TypedHole, Way::Trailing, Way::Middle, Way::Tag] {
+        for way in [
+            Way::Key,
+            Way::TypedHole,
+            Way::Trailing,
+            Way::Middle,
+            Way::Tag,
+        ] {
             for id in [1, 2] {
                 run(&world, id, "part").await;
                 row(&world, id).await;
@@ -185,9 +213,19 @@ async fn an_invalidation_takes_no_more_than_it_names() {
             run(&world, 2, "part").await;
             row(&world, 1).await;
             row(&world, 2).await;
-            assert_eq!(world.loads(), before, "{way:?} in {}", world.cache.store_name());
+            assert_eq!(
+                world.loads(),
+                before,
+                "{way:?} in {}",
+                world.cache.store_name()
+            );
             run(&world, 1, "part").await;
-            assert_eq!(world.loads(), before + 1, "{way:?} in {}", world.cache.store_name());
+            assert_eq!(
+                world.loads(),
+                before + 1,
+                "{way:?} in {}",
+                world.cache.store_name()
+            );
         }
         // The sweep matches by text.
         run(&world, 1, "other").await;
@@ -198,20 +236,37 @@ async fn an_invalidation_takes_no_more_than_it_names() {
     }
 }
 
-/// Losing the generations, or everything, makes answers old and never new.
+/// Losing the generations makes answers old and never new: an entry that was invalidated does not become current again.
 #[tokio::test]
 async fn lost_generations_cost_a_miss() {
     let world = World::redis().await;
     let mut redis = world.server().connection().await;
-    write(Way::Middle, &world, 1, 1).await;
-    run(&world, 1, "part").await;
-    world.set_row(1, 2);
-    for lost in [&["cache:%gen:agent"][..], &["cache:%tags"], &["cache:%gen:agent", "cache:%tags"]] {
-        world.set_row(1, world.row(1) + 1);
-        let _: () = redis.del(lost).await.unwrap();
-        assert_eq!(run(&world, 1, "part").await, world.row(1), "{lost:?}");
-        world.set_row(1, world.row(1) + 1);
-        assert_ne!(run(&world, 1, "part").await, world.row(1), "not cached any more after {lost:?}");
+    for (round, way) in (1..).zip([
+        Way::TypedHole,
+        Way::Trailing,
+        Way::Domain,
+        Way::Middle,
+        Way::Tag,
+    ]) {
+        let _: () = redis::cmd("FLUSHALL")
+            .query_async(&mut redis)
+            .await
+            .unwrap();
+        for id in [1, 2] {
+            run(&world, id, "part").await;
+        }
+        write(way, &world, 1, round).await;
+        let _: () = redis
+            .del(&["cache:%gen:agent", "cache:%tags"])
+            .await
+            .unwrap();
+        // Somebody else's read makes new generations.
+        run(&world, 2, "part").await;
+        assert_eq!(run(&world, 1, "part").await, round, "{way:?}");
+        let loads = world.loads();
+        run(&world, 1, "part").await;
+        run(&world, 2, "part").await;
+        assert_eq!(world.loads(), loads, "{way:?}: not cached any more");
     }
 }
 
@@ -229,11 +284,47 @@ async fn a_flush_between_load_and_store_keeps_the_answer_out() {
         world.arrival().await;
         world.set_row(1, trial);
         row::invalidate(&world, 1).await;
-        let _: () = redis::cmd("FLUSHALL").query_async(&mut redis).await.unwrap();
+        let _: () = redis::cmd("FLUSHALL")
+            .query_async(&mut redis)
+            .await
+            .unwrap();
         world.open_gate();
         reader.await.unwrap();
         assert_eq!(row(&world, 1).await, trial);
         row::invalidate(&world, 1).await;
+    }
+}
+
+/// A server that comes back with a past in which the invalidation had not happened.
+#[tokio::test]
+async fn a_restart_from_an_old_snapshot_brings_nothing_back() {
+    for way in [Way::Key, Way::Trailing, Way::Middle, Way::Tag] {
+        let mut world = World::redis().await;
+        run(&world, 1, "part").await;
+        let mut redis = world.server().connection().await;
+        let _: () = redis::cmd("SAVE").query_async(&mut redis).await.unwrap();
+        write(way, &world, 1, 7).await;
+        world.server.as_mut().unwrap().kill();
+        world.server.as_mut().unwrap().restart().await;
+        let mut redis = world.server().connection().await;
+        assert!(
+            redis
+                .exists::<_, bool>("cache:agent:run:1:part")
+                .await
+                .unwrap(),
+            "no snapshot"
+        );
+        eventually("Redis is used again", async || {
+            assert_eq!(
+                run(&world, 1, "part").await,
+                7,
+                "{way:?}: the snapshot's entry was served"
+            );
+            let loads = world.loads();
+            run(&world, 1, "part").await;
+            world.loads() == loads
+        })
+        .await;
     }
 }
 
@@ -254,7 +345,13 @@ async fn the_cost_of_a_pattern_does_not_grow_with_the_keys() {
         let mut size = 0_u64;
         for first in (0..keys).step_by(20_000) {
             let last = keys.min(first + 20_000) - 1;
-            size = copies.key("cache:rows:").arg(first).arg(last).invoke_async(&mut redis).await.unwrap();
+            size = copies
+                .key("cache:rows:")
+                .arg(first)
+                .arg(last)
+                .invoke_async(&mut redis)
+                .await
+                .unwrap();
         }
         assert!(size >= keys, "{size} keys");
         let loads = world.loads();
@@ -262,14 +359,28 @@ async fn the_cost_of_a_pattern_does_not_grow_with_the_keys() {
         assert_eq!(world.loads(), loads, "the copies are no entries");
 
         let before = world.server().commands_processed().await;
-        world.cache.invalidate([Pattern::parse("rows:*").unwrap()]).await;
+        world
+            .cache
+            .invalidate([Pattern::parse("rows:*").unwrap()])
+            .await;
         costs.push(world.server().commands_processed().await - before);
         for id in [0, keys / 2, keys - 1] {
             let loads = world.loads();
             row(&world, id).await;
-            assert_eq!(world.loads(), loads + 1, "{id} of {keys} was not invalidated");
+            assert_eq!(
+                world.loads(),
+                loads + 1,
+                "{id} of {keys} was not invalidated"
+            );
         }
     }
-    assert_eq!(costs[0], costs[1], "commands for ten keys and for a million");
-    assert!(costs[1] <= 3, "MULTI, HSET, EXEC, but {} commands", costs[1]);
+    assert_eq!(
+        costs[0], costs[1],
+        "commands for ten keys and for a million"
+    );
+    assert!(
+        costs[1] <= 3,
+        "MULTI, HSET, EXEC, but {} commands",
+        costs[1]
+    );
 }

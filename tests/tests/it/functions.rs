@@ -22,7 +22,11 @@ struct Agent {
 }
 
 fn agent(id: u64) -> Agent {
-    Agent { id, name: format!("@agent{id}"), uuid: Uuid::from_u128(id.into()) }
+    Agent {
+        id,
+        name: format!("@agent{id}"),
+        uuid: Uuid::from_u128(id.into()),
+    }
 }
 
 /// Counts how often a body runs.
@@ -91,13 +95,25 @@ async fn every_kind_of_answer() {
     for world in World::both().await {
         let (cache, runs) = (&world.cache, &Runs::default());
         assert_eq!(cached_once!(runs, plain(cache, runs, 1).await), agent(1));
-        assert_eq!(cached_once!(runs, alias(cache, runs, 2).await.unwrap()), agent(2));
-        assert_eq!(cached_once!(runs, option(cache, runs, 3).await), Some(agent(3)));
+        assert_eq!(
+            cached_once!(runs, alias(cache, runs, 2).await.unwrap()),
+            agent(2)
+        );
+        assert_eq!(
+            cached_once!(runs, option(cache, runs, 3).await),
+            Some(agent(3))
+        );
         assert_eq!(*cached_once!(runs, arc(cache, runs, 4).await), agent(4));
-        assert_eq!(cached_once!(runs, generic(cache, runs, "abc", "de").await), 5);
+        assert_eq!(
+            cached_once!(runs, generic(cache, runs, "abc", "de").await),
+            5
+        );
         // Without `none_ttl`, nothing is not remembered.
         let before = runs.so_far();
-        assert_eq!((option(cache, runs, 0).await, option(cache, runs, 0).await), (None, None));
+        assert_eq!(
+            (option(cache, runs, 0).await, option(cache, runs, 0).await),
+            (None, None)
+        );
         assert_eq!(runs.so_far(), before + 2);
     }
 }
@@ -149,15 +165,29 @@ async fn a_repository_caches_and_invalidates() {
     use repository::{Goals, Reads};
 
     for world in World::both().await {
-        let goals = Goals { cache: world.cache.clone(), tenant: "t1", runs: Runs::default(), db: "db".to_owned() };
-        assert_eq!(cached_once!(goals.runs, goals.goal(7).await.unwrap()).as_deref(), Some("db/7"));
-        assert_eq!(cached_once!(goals.runs, goals.title(7).await.unwrap()), "goal 7");
+        let goals = Goals {
+            cache: world.cache.clone(),
+            tenant: "t1",
+            runs: Runs::default(),
+            db: "db".to_owned(),
+        };
+        assert_eq!(
+            cached_once!(goals.runs, goals.goal(7).await.unwrap()).as_deref(),
+            Some("db/7")
+        );
+        assert_eq!(
+            cached_once!(goals.runs, goals.title(7).await.unwrap()),
+            "goal 7"
+        );
         goals.complete(7).await.unwrap();
         cached_once!(goals.runs, goals.goal(7).await.unwrap());
         goals.complete_all().await.unwrap();
         cached_once!(goals.runs, goals.goal(7).await.unwrap());
         assert_eq!(goals.goal_key(7).as_str(), "goals:t1:7");
-        assert_eq!(goals.goal_peek(7).await.unwrap().unwrap().as_deref(), Some("db/7"));
+        assert_eq!(
+            goals.goal_peek(7).await.unwrap().unwrap().as_deref(),
+            Some("db/7")
+        );
         goals.goal_invalidate(7).await;
         assert!(goals.goal_peek(7).await.is_none());
     }
@@ -172,14 +202,26 @@ async fn an_axum_handler_is_cached_as_it_stands() {
     }
 
     #[cached("handler", "1m", key = (org, id), skip(app), cache = app.cache)]
-    async fn handler(State(app): State<App>, Path((org, id)): Path<(String, u64)>) -> Result<Json<Agent>, String> {
+    async fn handler(
+        State(app): State<App>,
+        Path((org, id)): Path<(String, u64)>,
+    ) -> Result<Json<Agent>, String> {
         app.runs.count();
-        if id == 0 { Err(format!("none in {org}")) } else { Ok(Json(agent(id))) }
+        if id == 0 {
+            Err(format!("none in {org}"))
+        } else {
+            Ok(Json(agent(id)))
+        }
     }
 
     for world in World::both().await {
-        let app = App { cache: world.cache.clone(), runs: Arc::default() };
-        let router: axum::Router = axum::Router::new().route("/{org}/{id}", axum::routing::get(handler)).with_state(app.clone());
+        let app = App {
+            cache: world.cache.clone(),
+            runs: Arc::default(),
+        };
+        let router: axum::Router = axum::Router::new()
+            .route("/{org}/{id}", axum::routing::get(handler))
+            .with_state(app.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let server = tokio::spawn(async move { axum::serve(listener, router).await });
@@ -197,7 +239,10 @@ async fn an_axum_handler_is_cached_as_it_stands() {
 async fn http_get(address: std::net::SocketAddr, path: &str) -> String {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
-    stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await.unwrap();
+    stream
+        .write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes())
+        .await
+        .unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     answer
@@ -213,9 +258,19 @@ async fn nothing_is_remembered_with_none_ttl() {
 
     for world in World::both().await {
         let (cache, runs) = (&world.cache, &Runs::default());
-        assert_eq!(cached_once!(runs, find(cache, runs, 0).await.unwrap()), None);
-        assert_eq!(cached_once!(runs, find(cache, runs, 1).await.unwrap()), Some(agent(1)));
-        assert_eq!(find::peek(cache, 0).await.map(Result::unwrap), Some(None), "known to be nothing");
+        assert_eq!(
+            cached_once!(runs, find(cache, runs, 0).await.unwrap()),
+            None
+        );
+        assert_eq!(
+            cached_once!(runs, find(cache, runs, 1).await.unwrap()),
+            Some(agent(1))
+        );
+        assert_eq!(
+            find::peek(cache, 0).await.map(Result::unwrap),
+            Some(None),
+            "known to be nothing"
+        );
         assert!(find::peek(cache, 2).await.is_none(), "not known");
     }
 }
@@ -268,7 +323,10 @@ async fn every_entry_expires() {
     for world in World::both().await {
         let (cache, runs) = (&world.cache, &Runs::default());
         let first = short(cache, runs, 1).await;
-        eventually("the entry has expired", async || short(cache, runs, 1).await > first).await;
+        eventually("the entry has expired", async || {
+            short(cache, runs, 1).await > first
+        })
+        .await;
     }
     let world = World::redis().await;
     default(&world.cache, 1).await;
@@ -278,7 +336,10 @@ async fn every_entry_expires() {
     // B13: no key of ours without expiry, but for the generations.
     let keys: Vec<String> = redis.keys("cache:[^%]*").await.unwrap();
     for key in keys {
-        assert!(redis.ttl::<_, i64>(&key).await.unwrap() > 0, "{key} never expires");
+        assert!(
+            redis.ttl::<_, i64>(&key).await.unwrap() > 0,
+            "{key} never expires"
+        );
     }
 }
 
@@ -294,7 +355,11 @@ async fn skip_cache_loads_and_stores() {
         let (cache, runs) = (&world.cache, &Runs::default());
         assert_eq!(find(cache, runs, 1, false).await, 1);
         assert_eq!(find(cache, runs, 1, true).await, 2);
-        assert_eq!(find(cache, runs, 1, false).await, 2, "the fresh answer was not stored");
+        assert_eq!(
+            find(cache, runs, 1, false).await,
+            2,
+            "the fresh answer was not stored"
+        );
     }
 }
 
@@ -327,7 +392,11 @@ async fn two_versions_side_by_side() {
         assert_eq!(old::find(&old_program.cache, &old_runs, 1).await, 1);
         assert_eq!(new::find(&new_program.cache, &new_runs, 1).await, "1");
     }
-    assert_eq!(new_runs.so_far(), 1, "the old program overwrote the new one's entry");
+    assert_eq!(
+        new_runs.so_far(),
+        1,
+        "the old program overwrote the new one's entry"
+    );
     assert_eq!(old_runs.so_far(), 4);
 }
 
@@ -346,15 +415,27 @@ async fn the_companion() {
         assert_eq!(find(cache, runs, 1, "a").await.unwrap(), 1);
         assert_eq!(find::peek(cache, 1, "a").await.unwrap().unwrap(), 1);
         assert_eq!(find::uncached(cache, runs, 1, "a").await.unwrap(), 2);
-        assert_eq!(find(cache, runs, 1, "a").await.unwrap(), 1, "uncached has stored");
+        assert_eq!(
+            find(cache, runs, 1, "a").await.unwrap(),
+            1,
+            "uncached has stored"
+        );
         assert_eq!(find::refresh(cache, runs, 1, "a").await.unwrap(), 3);
-        assert_eq!(find(cache, runs, 1, "a").await.unwrap(), 3, "refresh has not stored");
+        assert_eq!(
+            find(cache, runs, 1, "a").await.unwrap(),
+            3,
+            "refresh has not stored"
+        );
         find::put(cache, 1, "a", 77).await;
         assert_eq!(find(cache, runs, 1, "a").await.unwrap(), 77);
         find::put(cache, 1, "a", Ok(78)).await;
         assert_eq!(find(cache, runs, 1, "a").await.unwrap(), 78);
         find::put(cache, 1, "a", Err(std::io::Error::other("no"))).await;
-        assert_eq!(find(cache, runs, 1, "a").await.unwrap(), 78, "an error was stored");
+        assert_eq!(
+            find(cache, runs, 1, "a").await.unwrap(),
+            78,
+            "an error was stored"
+        );
         find::invalidate(cache, 1, "a").await;
         assert_eq!(find(cache, runs, 1, "a").await.unwrap(), 4);
         cache.invalidate([find::pattern(None, Some("a"))]).await;
@@ -371,7 +452,11 @@ async fn invalidations_follow_the_outcome() {
 
     #[invalidates(find(id), cache = cache)]
     async fn fallible(cache: &Cache, id: u64, fail: bool) -> Answer<()> {
-        if fail { Err(std::io::Error::other("no")) } else { Ok(()) }
+        if fail {
+            Err(std::io::Error::other("no"))
+        } else {
+            Ok(())
+        }
     }
 
     #[invalidates(find(id), on = always, cache = cache)]

@@ -15,8 +15,9 @@ use crate::world::World;
 /// Texts that were made to be confusing.
 fn hostile() -> Vec<String> {
     let mut texts: BTreeSet<String> = [
-        "", " ", ":", "*", "%", "a", "a:b", "a:*", "*:*", "%empty", "%none", "%2A", "a%3Ab", "\n", "\0", "\r\n", "{a}", "?", "[a]", "\\", "'", "list",
-        "ä", "a\u{308}", "\u{202e}", "\u{feff}", "日本", "🦀", "null", "1", "01", "1.0", "-0",
+        "", " ", ":", "*", "%", "a", "a:b", "a:*", "*:*", "%empty", "%none", "%2A", "a%3Ab", "\n",
+        "\0", "\r\n", "{a}", "?", "[a]", "\\", "'", "list", "ä", "a\u{308}", "\u{202e}",
+        "\u{feff}", "日本", "🦀", "null", "1", "01", "1.0", "-0",
     ]
     .map(str::to_owned)
     .into();
@@ -45,19 +46,37 @@ async fn no_argument_reaches_another_key() {
     for world in World::both().await {
         let names = hostile();
         for name in &names {
-            assert_eq!(find(&world, name, "a").await, (name.clone(), "a".to_owned()));
-            assert_eq!(find(&world, "a", name).await, ("a".to_owned(), name.clone()));
+            assert_eq!(
+                find(&world, name, "a").await,
+                (name.clone(), "a".to_owned())
+            );
+            assert_eq!(
+                find(&world, "a", name).await,
+                ("a".to_owned(), name.clone())
+            );
         }
         let stored = world.loads();
-        assert_eq!(stored, 2 * names.len() as u64 - 1, "two arguments shared a key");
+        assert_eq!(
+            stored,
+            2 * names.len() as u64 - 1,
+            "two arguments shared a key"
+        );
         for (index, name) in names.iter().enumerate().step_by(7) {
             rename(&world, name).await;
             let before = world.loads();
             let neighbour = &names[(index + 1) % names.len()];
             find(&world, neighbour, "a").await;
-            assert_eq!(world.loads(), before, "{name:?} has invalidated {neighbour:?}");
+            assert_eq!(
+                world.loads(),
+                before,
+                "{name:?} has invalidated {neighbour:?}"
+            );
             find(&world, name, "a").await;
-            assert_eq!(world.loads(), before + 1, "{name:?} has not invalidated itself");
+            assert_eq!(
+                world.loads(),
+                before + 1,
+                "{name:?} has not invalidated itself"
+            );
         }
     }
 }
@@ -100,20 +119,39 @@ async fn a_person_can_read_the_keys() {
     dashboard(&world, "ws123", 7).await;
     by_uuid(&world, Uuid::nil()).await;
     latest(&world, "ws 1", 2).await;
-    page(&world, &Page { limit: 10, after: None }).await;
+    page(
+        &world,
+        &Page {
+            limit: 10,
+            after: None,
+        },
+    )
+    .await;
     query(&world, &"select ".repeat(100)).await;
 
     let mut redis = world.server().connection().await;
     let mut keys: Vec<String> = redis.keys("cache:[^%]*").await.unwrap();
     keys.sort();
-    let hashed = keys.pop_if(|key| key.starts_with("cache:runs")).into_iter().chain(keys).collect::<BTreeSet<_>>();
-    let hash = hashed.iter().find_map(|key| key.strip_prefix("cache:query:result:%h")).expect("a hashed key");
-    assert!(hash.len() == 32 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()), "{hash}");
+    let hashed = keys
+        .pop_if(|key| key.starts_with("cache:runs"))
+        .into_iter()
+        .chain(keys)
+        .collect::<BTreeSet<_>>();
+    let hash = hashed
+        .iter()
+        .find_map(|key| key.strip_prefix("cache:query:result:%h"))
+        .expect("a hashed key");
+    assert!(
+        hash.len() == 32 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()),
+        "{hash}"
+    );
     for key in [
         "cache:exec:dashboard:ws123:7",
         "cache:agents:00000000-0000-0000-0000-000000000000",
         "cache:runs:ws%201:latest:v2",
-        "cache:pages:(limit=10,after=%25none)".replace("%25", "%").as_str(),
+        "cache:pages:(limit=10,after=%25none)"
+            .replace("%25", "%")
+            .as_str(),
     ] {
         assert!(hashed.contains(key), "{key} is not among {hashed:?}");
     }
@@ -129,14 +167,25 @@ async fn prefixes_isolate() {
 
     let home = World::redis().await;
     let url = home.server().url();
-    let world = |prefix: &str| World::over(crate::world::patient(cache_runtime::Cache::builder().redis(&url).prefix(prefix)).build().unwrap(), None);
+    let world = |prefix: &str| {
+        World::over(
+            crate::world::patient(cache_runtime::Cache::builder().redis(&url).prefix(prefix))
+                .build()
+                .unwrap(),
+            None,
+        )
+    };
     let (red, blue, bare) = (world("red"), world("blue:staging"), world(""));
     for world in [&red, &blue, &bare] {
         find(world, 1).await;
         assert_eq!(world.loads(), 1);
     }
-    red.cache.invalidate([cache_runtime::Pattern::parse("isolated:*").unwrap()]).await;
-    red.cache.invalidate([cache_runtime::Pattern::parse("isolated:1*").unwrap()]).await;
+    red.cache
+        .invalidate([cache_runtime::Pattern::parse("isolated:*").unwrap()])
+        .await;
+    red.cache
+        .invalidate([cache_runtime::Pattern::parse("isolated:1*").unwrap()])
+        .await;
     for (world, loads) in [(&red, 2), (&blue, 1), (&bare, 1)] {
         find(world, 1).await;
         assert_eq!(world.loads(), loads);

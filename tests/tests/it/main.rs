@@ -1,4 +1,5 @@
 //! Behaviour of the whole, against real servers. One binary, one module a subject.
+#![expect(clippy::unwrap_used, reason = "what a test unwraps has to be there")]
 
 mod availability;
 mod freshness;

@@ -32,12 +32,18 @@ async fn every_decision_is_counted() {
 
         let stats = world.cache.stats();
         let counts = stats.function("observation::row").unwrap();
-        assert_eq!((counts.hits, counts.misses, counts.loads, counts.stores), (2, 3, 3, 3));
+        assert_eq!(
+            (counts.hits, counts.misses, counts.loads, counts.stores),
+            (2, 3, 3, 3)
+        );
         assert_eq!(counts.hit_rate(), Some(0.4));
         assert_eq!(stats.namespaces()["rows:by_id"], counts);
         assert_eq!(stats.function("write").unwrap().invalidations, 2);
         assert_eq!(stats.total.lookups(), 5);
-        assert_eq!(Cache::builder().build().unwrap().stats().total.hit_rate(), None);
+        assert_eq!(
+            Cache::builder().build().unwrap().stats().total.hit_rate(),
+            None
+        );
     }
 }
 
@@ -79,7 +85,10 @@ impl tracing::Subscriber for Heard {
         }
         let mut text = Text(String::new());
         event.record(&mut text);
-        self.0.lock().unwrap().push((*event.metadata().level(), text.0));
+        self.0
+            .lock()
+            .unwrap()
+            .push((*event.metadata().level(), text.0));
     }
 
     fn enter(&self, _: &span::Id) {}
@@ -89,7 +98,11 @@ impl tracing::Subscriber for Heard {
 
 impl Heard {
     fn has(&self, level: Level, words: &[&str]) -> bool {
-        self.0.lock().unwrap().iter().any(|(known, text)| *known == level && words.iter().all(|word| text.contains(word)))
+        self.0
+            .lock()
+            .unwrap()
+            .iter()
+            .any(|(known, text)| *known == level && words.iter().all(|word| text.contains(word)))
     }
 }
 
@@ -100,7 +113,9 @@ async fn events_have_the_levels_that_people_expect() {
     tracing::subscriber::set_global_default(heard.clone()).unwrap();
     LISTENING.set(true);
     let mut server = RedisServer::builder().password("hunter2").start().await;
-    let cache = Cache::builder().redis(server.url()).slow_threshold(std::time::Duration::from_nanos(1));
+    let cache = Cache::builder()
+        .redis(server.url())
+        .slow_threshold(std::time::Duration::from_nanos(1));
     let world = World::over(crate::world::patient(cache).build().unwrap(), None);
 
     row(&world, 7).await;
@@ -113,12 +128,22 @@ async fn events_have_the_levels_that_people_expect() {
         (Level::INFO, &["connected to Redis"][..]),
         (Level::DEBUG, &["cache miss", "rows:by_id:7"]),
         (Level::DEBUG, &["cache hit", "rows:by_id:7"]),
-        (Level::INFO, &["invalidated", "rows:*", "observation::write"]),
+        (
+            Level::INFO,
+            &["invalidated", "rows:*", "observation::write"],
+        ),
         (Level::WARN, &["slow", "rows:by_id:7"]),
         (Level::ERROR, &["connection to Redis lost", "127.0.0.1"]),
     ] {
-        assert!(heard.has(level, words), "{level} {words:?} is not in {:#?}", heard.0.lock().unwrap());
+        assert!(
+            heard.has(level, words),
+            "{level} {words:?} is not in {:#?}",
+            heard.0.lock().unwrap()
+        );
     }
     let said = heard.0.lock().unwrap();
-    assert!(!said.iter().any(|(_, text)| text.contains("hunter2")), "{said:#?}");
+    assert!(
+        !said.iter().any(|(_, text)| text.contains("hunter2")),
+        "{said:#?}"
+    );
 }

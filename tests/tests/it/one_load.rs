@@ -97,7 +97,12 @@ async fn a_panic_stays_with_its_caller_and_nobody_hangs() {
         });
         let answers = join_all(callers.collect::<Vec<_>>()).await;
         let panicked = answers.iter().filter(|answer| answer.is_err()).count();
-        assert_eq!((panicked, runs.load(Ordering::SeqCst)), (1, 2), "in {}", cache.store_name());
+        assert_eq!(
+            (panicked, runs.load(Ordering::SeqCst)),
+            (1, 2),
+            "in {}",
+            cache.store_name()
+        );
         assert!(answers.into_iter().flatten().all(|answer| answer == 1));
     }
 }
@@ -115,7 +120,11 @@ async fn an_error_is_answered_and_not_stored() {
     for world in World::both().await {
         let runs = AtomicU64::new(0);
         let answers = join_all((0..50).map(|_| fails(&world.cache, &runs))).await;
-        assert!(answers.iter().all(|answer| answer.as_ref().is_err_and(|error| error == "no")));
+        assert!(
+            answers
+                .iter()
+                .all(|answer| answer.as_ref().is_err_and(|error| error == "no"))
+        );
         let before = runs.load(Ordering::SeqCst);
         fails(&world.cache, &runs).await.unwrap_err();
         assert_eq!(runs.load(Ordering::SeqCst), before + 1);

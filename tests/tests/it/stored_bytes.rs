@@ -16,7 +16,10 @@ struct Row {
 
 #[cached(namespace = "bytes", key = id, cache = world.cache)]
 async fn find(world: &World, id: u64) -> Row {
-    Row { value: world.load(id).await, note: "a note".to_owned() }
+    Row {
+        value: world.load(id).await,
+        note: "a note".to_owned(),
+    }
 }
 
 /// Puts something under the key and expects: the right answer by one load, one more counted, and a hit after that.
@@ -24,7 +27,11 @@ async fn replaced(world: &World, what: &str) {
     let (loads, before) = (world.loads(), world.cache.stats().total);
     assert_eq!(find(world, 1).await.value, world.row(1), "{what}");
     assert_eq!(world.loads(), loads + 1, "{what} was taken for an answer");
-    assert_eq!(world.cache.stats().total.undecodable, before.undecodable + 1, "{what}");
+    assert_eq!(
+        world.cache.stats().total.undecodable,
+        before.undecodable + 1,
+        "{what}"
+    );
     find(world, 1).await;
     assert_eq!(world.loads(), loads + 1, "{what} was not replaced");
 }
@@ -69,7 +76,11 @@ async fn a_value_of_another_type_is_replaced() {
 
     let world = World::redis().await;
     before::find(&world.instance(), 1).await;
-    replaced(&world, "what the program stored before its type was changed").await;
+    replaced(
+        &world,
+        "what the program stored before its type was changed",
+    )
+    .await;
 }
 
 /// A value whose own code fails is answered, and never an error or a panic of the cache.
@@ -109,6 +120,9 @@ async fn a_codec_that_fails_or_panics_does_not_show() {
             assert_eq!(find(&world, id).await, Moody(id));
         }
         let counts = world.cache.stats().total;
-        assert_eq!((counts.unencodable, counts.undecodable, world.loads()), (4, 1, 6));
+        assert_eq!(
+            (counts.unencodable, counts.undecodable, world.loads()),
+            (4, 1, 6)
+        );
     }
 }

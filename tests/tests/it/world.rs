@@ -31,7 +31,9 @@ impl World {
     /// With a Redis server of its own.
     pub(crate) async fn redis() -> Self {
         let server = RedisServer::start().await;
-        let cache = patient(Cache::builder().redis(server.url())).build().unwrap();
+        let cache = patient(Cache::builder().redis(server.url()))
+            .build()
+            .unwrap();
         Self::over(cache, Some(server))
     }
 
@@ -46,8 +48,18 @@ impl World {
     }
 
     pub(crate) fn over(cache: Cache, server: Option<RedisServer>) -> Self {
-        let gate = Gate { closed: AtomicBool::new(false), arrived: Semaphore::new(0), passed: Semaphore::new(0) };
-        Self { cache, server, rows: Mutex::default(), loads: AtomicU64::new(0), gate }
+        let gate = Gate {
+            closed: AtomicBool::new(false),
+            arrived: Semaphore::new(0),
+            passed: Semaphore::new(0),
+        };
+        Self {
+            cache,
+            server,
+            rows: Mutex::default(),
+            loads: AtomicU64::new(0),
+            gate,
+        }
     }
 
     /// Another instance of the program, over the same server.
@@ -92,7 +104,12 @@ impl World {
 
     /// Waits until a load has read its row and stands at the gate.
     pub(crate) async fn arrival(&self) {
-        self.gate.arrived.acquire().await.unwrap().forget();
+        let arrived = tokio::time::timeout(Duration::from_secs(30), self.gate.arrived.acquire());
+        arrived
+            .await
+            .expect("no load came to the gate within 30 s")
+            .unwrap()
+            .forget();
     }
 
     /// Lets one load go on; later ones are not held.
@@ -104,5 +121,7 @@ impl World {
 
 /// A loaded machine must not fail a test.
 pub(crate) fn patient(builder: Builder) -> Builder {
-    builder.operation_timeout(Duration::from_secs(20)).connect_timeout(Duration::from_secs(20))
+    builder
+        .operation_timeout(Duration::from_secs(20))
+        .connect_timeout(Duration::from_secs(20))
 }

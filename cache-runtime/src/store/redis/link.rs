@@ -61,8 +61,15 @@ struct Shared {
 
 impl Link {
     pub(crate) fn new(client: Client, connect_timeout: Duration) -> Self {
-        let shared = Shared { client, connect_timeout, state: watch::Sender::new(State::New) };
-        Self { shared: Arc::new(shared), connecting: Mutex::new(None) }
+        let shared = Shared {
+            client,
+            connect_timeout,
+            state: watch::Sender::new(State::New),
+        };
+        Self {
+            shared: Arc::new(shared),
+            connecting: Mutex::new(None),
+        }
     }
 
     /// The connection. Waits only for the very first attempt; the caller sets the deadline.
@@ -73,8 +80,14 @@ impl Link {
             State::New => Some(self.shared.state.subscribe()),
         };
         self.see_to_connecting();
-        let Some(state) = &mut state else { return Err(NotConnected) };
-        match state.wait_for(|state| !matches!(state, State::New)).await.as_deref() {
+        let Some(state) = &mut state else {
+            return Err(NotConnected);
+        };
+        match state
+            .wait_for(|state| !matches!(state, State::New))
+            .await
+            .as_deref()
+        {
             Ok(State::Live(live)) => Ok(live.clone()),
             _ => Err(NotConnected),
         }
@@ -97,8 +110,13 @@ impl Link {
 
     /// One task at a time connects. It ends with the runtime that it was spawned on, and then another caller's runtime takes over.
     fn see_to_connecting(&self) {
-        let mut connecting = self.connecting.lock().unwrap_or_else(PoisonError::into_inner);
-        if connecting.as_ref().is_none_or(JoinHandle::is_finished) && !matches!(*self.shared.state.borrow(), State::Live(_)) {
+        let mut connecting = self
+            .connecting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if connecting.as_ref().is_none_or(JoinHandle::is_finished)
+            && !matches!(*self.shared.state.borrow(), State::Live(_))
+        {
             *connecting = Some(tokio::spawn(self.shared.clone().connect()));
         }
     }
@@ -106,7 +124,10 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        let connecting = self.connecting.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let connecting = self
+            .connecting
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(task) = connecting.take() {
             task.abort();
         }
@@ -156,11 +177,25 @@ impl Shared {
     /// Connects and learns which run of the server this is.
     async fn handshake(&self) -> Result<Live, RedisError> {
         // Deadlines are kept in one place, by the store.
-        let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
-        let mut connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
-        let info: String = redis::cmd("INFO").arg("server").query_async(&mut connection).await?;
-        let run = info.lines().find_map(|line| line.strip_prefix("run_id:")).unwrap_or_default();
-        Ok(Live { connection, incarnation: run.as_bytes().to_vec() })
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(None)
+            .set_response_timeout(None);
+        let mut connection = self
+            .client
+            .get_multiplexed_async_connection_with_config(&config)
+            .await?;
+        let info: String = redis::cmd("INFO")
+            .arg("server")
+            .query_async(&mut connection)
+            .await?;
+        let run = info
+            .lines()
+            .find_map(|line| line.strip_prefix("run_id:"))
+            .unwrap_or_default();
+        Ok(Live {
+            connection,
+            incarnation: run.as_bytes().to_vec(),
+        })
     }
 }
 

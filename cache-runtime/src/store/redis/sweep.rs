@@ -15,8 +15,18 @@ impl Redis {
     /// there before the second walk begins. `SCAN` returns whatever is there from its beginning to its end.
     pub(super) async fn sweep(&self, pattern: &Pattern) -> Result<(), StoreError> {
         let entries = self.entry(pattern.as_str());
-        self.unlink_all(&format!("{}%fence:{{{entries}}}", glob(&self.prefix)), |name| self.key_of_fence(name), pattern).await?;
-        self.unlink_all(&format!("{}{pattern}", glob(&self.prefix)), |name| name.strip_prefix(self.prefix.as_str()), pattern).await
+        self.unlink_all(
+            &format!("{}%fence:{{{entries}}}", glob(&self.prefix)),
+            |name| self.key_of_fence(name),
+            pattern,
+        )
+        .await?;
+        self.unlink_all(
+            &format!("{}{pattern}", glob(&self.prefix)),
+            |name| name.strip_prefix(self.prefix.as_str()),
+            pattern,
+        )
+        .await
     }
 
     async fn unlink_all(
@@ -28,14 +38,24 @@ impl Redis {
         let mut cursor = 0_u64;
         loop {
             let mut scan = Cmd::new();
-            scan.arg("SCAN").arg(cursor).arg("MATCH").arg(names).arg("COUNT").arg(STEP);
-            let (next, found): (u64, Vec<String>) =
-                self.within_deadline(async |live| scan.query_async(&mut live.connection()).await).await?;
+            scan.arg("SCAN")
+                .arg(cursor)
+                .arg("MATCH")
+                .arg(names)
+                .arg("COUNT")
+                .arg(STEP);
+            let (next, found): (u64, Vec<String>) = self
+                .within_deadline(async |live| scan.query_async(&mut live.connection()).await)
+                .await?;
             // A glob's `*` runs over `:`, a pattern's does not.
-            let meant: Vec<_> = found.iter().filter(|name| key(name).is_some_and(|key| pattern.matches(key))).collect();
+            let meant: Vec<_> = found
+                .iter()
+                .filter(|name| key(name).is_some_and(|key| pattern.matches(key)))
+                .collect();
             if !meant.is_empty() {
                 let unlink = Cmd::unlink(&meant);
-                self.within_deadline(async |live| unlink.exec_async(&mut live.connection()).await).await?;
+                self.within_deadline(async |live| unlink.exec_async(&mut live.connection()).await)
+                    .await?;
             }
             if next == 0 {
                 return Ok(());
@@ -45,12 +65,17 @@ impl Redis {
     }
 
     fn key_of_fence<'a>(&self, name: &'a str) -> Option<&'a str> {
-        let inner = name.strip_prefix(self.prefix.as_str())?.strip_prefix("%fence:{")?.strip_suffix('}')?;
+        let inner = name
+            .strip_prefix(self.prefix.as_str())?
+            .strip_prefix("%fence:{")?
+            .strip_suffix('}')?;
         inner.strip_prefix(self.prefix.as_str())
     }
 }
 
 /// `text` as a glob that matches it alone.
 fn glob(text: &str) -> String {
-    text.chars().flat_map(|c| "*?[]\\".contains(c).then_some('\\').into_iter().chain([c])).collect()
+    text.chars()
+        .flat_map(|c| "*?[]\\".contains(c).then_some('\\').into_iter().chain([c]))
+        .collect()
 }
