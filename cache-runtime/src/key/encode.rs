@@ -16,10 +16,14 @@
 //! A number and a text that reads the same are the same segment, on purpose: the writer that knows an agent by `u64` must
 //! reach what a reader stored by `&str`. Inside sequences and maps, where the type may vary, text is quoted.
 
+mod composite;
+
 use std::fmt::Write as _;
 
 use serde::ser::{self, Serialize};
 use sha2::{Digest, Sha256};
+
+use self::composite::{Fields, List, Map};
 
 /// Length in bytes past which a segment is replaced by its hash.
 pub(crate) const LONGEST: usize = 96;
@@ -250,10 +254,7 @@ impl<'a> ser::Serializer for Writer<'a> {
     }
 
     fn serialize_map(self, _: Option<usize>) -> Result<Map<'a>, Refused> {
-        Ok(Map {
-            out: self.out,
-            entries: Vec::new(),
-        })
+        Ok(Map::open(self.out))
     }
 
     fn serialize_struct(self, _: &'static str, _: usize) -> Result<Fields<'a>, Refused> {
@@ -269,149 +270,6 @@ impl<'a> ser::Serializer for Writer<'a> {
     ) -> Result<Fields<'a>, Refused> {
         text(variant, self.out);
         Ok(Fields::open(self.out))
-    }
-}
-
-/// `(a,b,c)`
-struct List<'a> {
-    out: &'a mut String,
-    first: bool,
-}
-
-impl<'a> List<'a> {
-    fn open(out: &'a mut String) -> Self {
-        out.push('(');
-        Self { out, first: true }
-    }
-
-    fn item<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Refused> {
-        if !std::mem::take(&mut self.first) {
-            self.out.push(',');
-        }
-        value.serialize(Writer {
-            out: self.out,
-            nested: true,
-        })
-    }
-
-    fn close(self) {
-        self.out.push(')');
-    }
-}
-
-macro_rules! list {
-    ($($trait:ident $method:ident),*) => {$(
-        impl ser::$trait for List<'_> {
-            type Ok = ();
-            type Error = Refused;
-
-            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Refused> {
-                self.item(value)
-            }
-
-            fn end(self) -> Result<(), Refused> {
-                self.close();
-                Ok(())
-            }
-        }
-    )*};
-}
-
-list!(SerializeSeq serialize_element, SerializeTuple serialize_element, SerializeTupleStruct serialize_field, SerializeTupleVariant serialize_field);
-
-/// `(a=1,b=2)` in the order of declaration.
-struct Fields<'a> {
-    out: &'a mut String,
-    first: bool,
-}
-
-impl<'a> Fields<'a> {
-    fn open(out: &'a mut String) -> Self {
-        out.push('(');
-        Self { out, first: true }
-    }
-
-    fn field<T: Serialize + ?Sized>(
-        &mut self,
-        name: &'static str,
-        value: &T,
-    ) -> Result<(), Refused> {
-        if !std::mem::take(&mut self.first) {
-            self.out.push(',');
-        }
-        text(name, self.out);
-        self.out.push('=');
-        value.serialize(Writer {
-            out: self.out,
-            nested: true,
-        })
-    }
-
-    fn close(self) {
-        // No fields: told apart from an empty sequence.
-        self.out.push_str(if self.first { "=)" } else { ")" });
-    }
-}
-
-macro_rules! fields {
-    ($($trait:ident),*) => {$(
-        impl ser::$trait for Fields<'_> {
-            type Ok = ();
-            type Error = Refused;
-
-            fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Refused> {
-                self.field(name, value)
-            }
-
-            fn end(self) -> Result<(), Refused> {
-                self.close();
-                Ok(())
-            }
-        }
-    )*};
-}
-
-fields!(SerializeStruct, SerializeStructVariant);
-
-/// `(k=v,…)`, sorted: two equal maps give one key, whatever order a `HashMap` tells them in.
-struct Map<'a> {
-    out: &'a mut String,
-    entries: Vec<String>,
-}
-
-impl ser::SerializeMap for Map<'_> {
-    type Ok = ();
-    type Error = Refused;
-
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Refused> {
-        let mut entry = String::new();
-        key.serialize(Writer {
-            out: &mut entry,
-            nested: true,
-        })?;
-        entry.push('=');
-        self.entries.push(entry);
-        Ok(())
-    }
-
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Refused> {
-        let entry = self.entries.last_mut().ok_or(Refused)?;
-        value.serialize(Writer {
-            out: entry,
-            nested: true,
-        })
-    }
-
-    fn end(mut self) -> Result<(), Refused> {
-        self.entries.sort_unstable();
-        self.out.push('(');
-        self.out.push_str(&if self.entries.is_empty() {
-            "=".to_owned()
-        } else {
-            self.entries.join(",")
-        });
-        self.out.push(')');
-        Ok(())
     }
 }
 

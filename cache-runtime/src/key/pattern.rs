@@ -1,0 +1,249 @@
+//! Patterns of keys: what they match, and what an invalidation of one costs.
+
+use std::fmt;
+
+use super::{DEEPEST, KeyPart, fill, is_plain};
+
+/// What an invalidation names: one key, or all keys that agree with it.
+///
+/// `*` as a whole segment stands for exactly one segment, and at the end for everything that follows. Both cost one write,
+/// however many keys there are. A `*` inside a segment (`ws12*`) makes the invalidation walk through all keys of the cache.
+///
+/// A pattern may invalidate more than it names, never less: one that fixes segments far apart in long keys is widened.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Pattern {
+    pub(super) text: String,
+}
+
+/// The kinds of pattern, by what an invalidation costs.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Reach<'a> {
+    /// One key.
+    Exact,
+    /// Whole segments: the domain, what stands at each position after it (`None` for `*`), and whether more may follow.
+    Scope {
+        domain: &'a str,
+        positions: Vec<Option<&'a str>>,
+        open: bool,
+    },
+    /// A `*` inside a segment.
+    Partial,
+}
+
+impl Pattern {
+    /// Reads a pattern that was written by a person, such as `tasks:*` or `agent:*:7:*`.
+    ///
+    /// Literal segments are taken as they stand in Redis; a value that contains anything beyond letters, digits and
+    /// `-_.@/+~` must be given percent-encoded, as `redis-cli` shows it.
+    ///
+    /// # Errors
+    /// A pattern that could match no key, or that begins with a wildcard.
+    pub fn parse(text: &str) -> Result<Self, PatternError> {
+        let wrong = |reason| {
+            Err(PatternError {
+                pattern: text.to_owned(),
+                reason,
+            })
+        };
+        let segments: Vec<&str> = text.split(':').collect();
+        if segments[0].contains(['*', '%']) {
+            return wrong(
+                "it must begin with a literal segment: the first segment chooses the domain whose keys are meant",
+            );
+        }
+        if segments.iter().any(|segment| segment.is_empty()) {
+            return wrong("it has an empty segment, which no key has");
+        }
+        if segments.len() > DEEPEST + 1 {
+            return wrong("it has more than 8 segments after the first, which no key has");
+        }
+        if segments.iter().any(|segment| segment.contains("**")) {
+            return wrong(
+                "`**` is not a wildcard; a `*` at the end stands for everything that follows",
+            );
+        }
+        let stands = |c: char| {
+            c == ':' || c == '*' || "%(),='".contains(c) || !c.is_ascii() || is_plain(c as u8)
+        };
+        if !text.chars().all(stands) {
+            return wrong(
+                "it has a character that keys hold percent-encoded, so that it would match nothing",
+            );
+        }
+        Ok(Self {
+            text: text.to_owned(),
+        })
+    }
+
+    /// The pattern as text.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// A value that refuses to be serialized becomes `*`: too much is invalidated rather than too little.
+    pub(crate) fn of(template: &str, parts: &[Option<&dyn KeyPart>]) -> Self {
+        let mut any = Vec::new();
+        let text = fill(template, parts, |part, out| {
+            let known = part.is_some_and(|part| part.write(out).is_ok());
+            if !known {
+                any.push(out.matches(':').count());
+                out.push('*');
+            }
+        });
+        if any.is_empty() {
+            return Self { text };
+        }
+        // Literal text round an unknown value (`v{}`) goes with it.
+        let segments = text.split(':').enumerate();
+        let text = segments
+            .map(|(at, segment)| if any.contains(&at) { "*" } else { segment })
+            .collect::<Vec<_>>()
+            .join(":");
+        // A `*` at the end would also reach longer keys, which is more than was asked and does no harm.
+        Self { text }
+    }
+
+    /// Whether `key` is meant, segment by segment.
+    pub(crate) fn matches(&self, key: &str) -> bool {
+        let open = self.text.ends_with(":*");
+        let mut segments = key.split(':');
+        let fits = self.text.split(':').all(|pattern| {
+            segments
+                .next()
+                .is_some_and(|segment| covers(pattern, segment))
+        });
+        fits && (open || segments.next().is_none())
+    }
+
+    pub(crate) fn reach(&self) -> Reach<'_> {
+        if !self.text.contains('*') {
+            return Reach::Exact;
+        }
+        let mut segments = self.text.split(':');
+        let domain = segments.next().unwrap_or_default();
+        let mut positions: Vec<_> = segments
+            .map(|segment| (segment != "*").then_some(segment))
+            .collect();
+        if positions
+            .iter()
+            .flatten()
+            .any(|segment| segment.contains('*'))
+            || domain.contains('*')
+        {
+            return Reach::Partial;
+        }
+        let open = positions.last() == Some(&None);
+        if open {
+            positions.pop();
+        }
+        Reach::Scope {
+            domain,
+            positions,
+            open,
+        }
+    }
+}
+
+/// Whether the `*` of `pattern` can be filled so that it reads `segment`.
+fn covers(pattern: &str, segment: &str) -> bool {
+    let Some((head, rest)) = pattern.split_once('*') else {
+        return pattern == segment;
+    };
+    let Some(mut left) = segment.strip_prefix(head) else {
+        return false;
+    };
+    let mut pieces: Vec<&str> = rest.split('*').collect();
+    let Some(tail) = pieces.pop() else {
+        return false;
+    };
+    for piece in pieces {
+        match left.find(piece) {
+            Some(at) => left = &left[at + piece.len()..],
+            None => return false,
+        }
+    }
+    left.len() >= tail.len() && left.ends_with(tail)
+}
+
+/// Why a text is not a [`Pattern`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PatternError {
+    pattern: String,
+    reason: &'static str,
+}
+
+impl fmt::Display for PatternError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "`{}` is not a pattern of keys: {}",
+            self.pattern.escape_debug(),
+            self.reason
+        )
+    }
+}
+
+impl std::error::Error for PatternError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_reaches_what_it_says() {
+        let reach = |text| format!("{:?}", Pattern::parse(text).expect(text).reach());
+        assert_eq!(reach("tasks"), "Exact");
+        assert_eq!(reach("tasks:7"), "Exact");
+        assert_eq!(
+            reach("tasks:*"),
+            r#"Scope { domain: "tasks", positions: [], open: true }"#
+        );
+        assert_eq!(
+            reach("a:*:7"),
+            r#"Scope { domain: "a", positions: [None, Some("7")], open: false }"#
+        );
+        assert_eq!(
+            reach("a:*:7:*"),
+            r#"Scope { domain: "a", positions: [None, Some("7")], open: true }"#
+        );
+        assert_eq!(reach("a:ws12*"), "Partial");
+    }
+
+    #[test]
+    fn a_pattern_that_matches_nothing_is_refused() {
+        for text in [
+            "",
+            "*",
+            "*:a",
+            "a*:b",
+            "a::b",
+            ":a",
+            "a:",
+            "a:**",
+            "a:b c",
+            "a:{b}",
+            "a:?",
+            "a:b:c:d:e:f:g:h:i:j",
+        ] {
+            assert!(Pattern::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_matches_segment_by_segment() {
+        let matches =
+            |pattern: &str, key: &str| Pattern::parse(pattern).expect("a pattern").matches(key);
+        assert!(
+            matches("a:ws12*", "a:ws123")
+                && !matches("a:ws12*", "a:ws1")
+                && !matches("a:ws12*", "a:ws12:x")
+        );
+        assert!(matches("a:ws12*:*", "a:ws123:x:y") && !matches("a:ws12*:*", "a:ws123"));
+        assert!(
+            matches("a:*b*d", "a:abcd")
+                && matches("a:*b*d", "a:bd")
+                && !matches("a:*b*bd", "a:abd")
+        );
+        assert!(matches("a:*:c", "a:b:c") && !matches("a:*:c", "a:b:b:c"));
+    }
+}
