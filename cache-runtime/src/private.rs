@@ -203,19 +203,19 @@ where
                 }
                 None => session.distrust(&found),
             },
-            Step::Alone => return load.await,
+            Step::Alone => {
+                let answer = load.await;
+                session.count_failure(shape.look(&answer));
+                return answer;
+            }
             Step::Lead(loading) => {
                 let answer = load.await;
-                let loaded = match call.judge(shape, &rules, &answer, cache.engine.default_ttl) {
-                    Ok(loaded) => loaded,
-                    Err(Unencodable) => {
-                        session.not_encodable();
-                        None
-                    }
-                };
-                if matches!(shape.look(&answer), Look::Failed) {
-                    session.failed();
-                }
+                session.count_failure(shape.look(&answer));
+                let judged = call.judge(shape, &rules, &answer, cache.engine.default_ttl);
+                let loaded = judged.unwrap_or_else(|Unencodable| {
+                    session.not_encodable();
+                    None
+                });
                 session.settle(loading, loaded).await;
                 return answer;
             }

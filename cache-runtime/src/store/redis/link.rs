@@ -103,7 +103,7 @@ impl Link {
             current
         });
         if first {
-            tracing::error!(server = %self, %error, "connection to Redis lost; the sources answer until it is back");
+            tracing::error!(server = %self.shared, %error, "connection to Redis lost; the sources answer until it is back");
             self.see_to_connecting();
         }
     }
@@ -134,17 +134,17 @@ impl Drop for Link {
     }
 }
 
-impl fmt::Display for Link {
-    /// Host, port and database; never a password.
+impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let info = self.shared.client.get_connection_info();
-        write!(f, "{} database {}", info.addr(), info.redis_settings().db())
+        write!(f, "Link({})", self.shared)
     }
 }
 
-impl fmt::Debug for Link {
+impl fmt::Display for Shared {
+    /// Host, port and database; never a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Link({self})")
+        let info = self.client.get_connection_info();
+        write!(f, "{} database {}", info.addr(), info.redis_settings().db())
     }
 }
 
@@ -156,7 +156,7 @@ impl Shared {
             let error = match tokio::time::timeout(self.connect_timeout, self.handshake()).await {
                 Ok(Ok(live)) => {
                     self.state.send_replace(State::Live(Arc::new(live)));
-                    tracing::info!("connected to Redis");
+                    tracing::info!(server = %self, "connected to Redis");
                     return;
                 }
                 Ok(Err(error)) => described(&error),
@@ -164,9 +164,9 @@ impl Shared {
             };
             let was_new = matches!(self.state.send_replace(State::Down), State::New);
             if was_new {
-                tracing::error!(%error, "cannot connect to Redis; the sources answer until it is there");
+                tracing::error!(server = %self, %error, "cannot connect to Redis; the sources answer until it is there");
             } else {
-                tracing::debug!(%error, "cannot connect to Redis");
+                tracing::debug!(server = %self, %error, "cannot connect to Redis");
             }
             // Up to a quarter more, so that a fleet does not come back in step.
             tokio::time::sleep(wait.mul_f64(1.0 + fastrand::f64() / 4.0)).await;
