@@ -9,7 +9,7 @@ pub(crate) mod invalidates;
 mod member;
 pub(crate) mod stand_in;
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
@@ -42,14 +42,6 @@ fn private_at(runtime: Option<&Path>, span: Span) -> TokenStream {
     match runtime {
         Some(path) => quote_spanned!(span=> #path::private),
         None => quote_spanned!(span=> ::cache_runtime::private),
-    }
-}
-
-/// The bound on values that are stored.
-fn storable(runtime: Option<&Path>) -> TokenStream {
-    match runtime {
-        Some(path) => ours!(#path::Storable),
-        None => ours!(::cache_runtime::Storable),
     }
 }
 
@@ -110,63 +102,44 @@ fn handle(function: &Function, expr: &Expr, private: &TokenStream) -> TokenStrea
     quote_spanned!(span=> let __cache_handle: &#private::Cache = &#value;)
 }
 
-/// The shape of an answer, from a probe.
-fn shape(private: &TokenStream, probe: &TokenStream) -> TokenStream {
-    ours!({
-        #[allow(unused_imports)]
-        use #private::{ViaJson as _, ViaNested as _, ViaPlain as _, ViaResult as _};
-        (&&&#probe).shape()
-    })
-}
-
-/// The body as a future, and the shape of what it answers.
-///
-/// Probed in a block of its own: a variable that was borrowed keeps its room in the function's future, which would
-/// then hold the body twice.
-fn load(function: &Function, private: &TokenStream) -> TokenStream {
+/// The body as a future, pinned where it stands: whatever awaits it holds no more than a pointer.
+fn load(function: &Function) -> TokenStream {
     let edge = return_edge(function.answer());
     let body = &function.body;
-    let shape = shape(private, &ours!(#private::probe(&__cache_load)));
-    ours!({
-        let __cache_load = async move { #edge #body };
-        let __cache_shape = #shape;
-        (__cache_load, __cache_shape)
-    })
+    ours!(let __cache_load = ::core::pin::pin!(async move { #edge #body });)
 }
 
-/// What a closure's parameter type is read from.
-#[derive(Clone, Copy)]
-enum Witness {
-    /// The future that answers.
-    Future,
-    /// An answer.
-    Answer,
-}
-
-impl Witness {
-    fn value(self) -> TokenStream {
-        match self {
-            Self::Future => ours!(__cache_load),
-            Self::Answer => ours!(__cache_answer),
-        }
-    }
-}
-
-/// A function that hands a closure back, and tells the compiler on the way what the closure takes: the answer's value.
-fn typed_closure(private: &TokenStream, witness: Witness) -> TokenStream {
-    let (bound, answer) = match witness {
-        Witness::Future => (ours!(: ::core::future::Future), ours!(W::Output)),
-        Witness::Answer => (TokenStream::new(), ours!(W)),
+/// `P::stored(&probe, (&&&probe).shape())`: asks the answer's type what of it is the value. `what` is `stored` or
+/// `returned`.
+///
+/// All of it stands in the place of the answer's type, so that one that cannot be stored is underlined there; and wherever
+/// it is asked again, the compiler has said the very same already, and is silent.
+fn about(function: &Function, runtime: Option<&Path>, what: &str, probe: &Probe) -> TokenStream {
+    let span = function
+        .answer()
+        .map_or_else(Span::mixed_site, |answer| at(answer.span()));
+    let private = private_at(runtime, span);
+    let what = Ident::new(what, span);
+    let probe = match probe {
+        Probe::Load => quote_spanned!(span=> #private::probe(&__cache_load)),
+        Probe::Type(answer) => quote_spanned!(span=> #private::probe_type::<#answer>()),
     };
-    ours! {
-        #[inline]
-        fn __cache_rule<W #bound, S: #private::Shape<#answer>, O, C>(_: &W, _: S, closure: C) -> C
-        where
-            C: ::core::ops::Fn(&S::Value) -> O,
+    quote_spanned! {span=>
         {
-            closure
+            #[allow(unused_imports)]
+            use #private::{ViaJson as _, ViaNested as _, ViaPlain as _, ViaResult as _};
+            let __cache_probe = #probe;
+            #private::#what(&__cache_probe, (&&&__cache_probe).shape())
         }
     }
+}
+
+/// Where an answer's type is read from.
+enum Probe {
+    /// The future that answers.
+    Load,
+    /// Its name.
+    Type(TokenStream),
 }
 
 /// A `return` that is never reached gives the body its type, so that a mismatch underlines the user's line.

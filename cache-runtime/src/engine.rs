@@ -12,7 +12,6 @@ use crate::flight::{Flights, Leader, Seat, Turn};
 use crate::key::{Key, Tag, Target};
 use crate::observe::{Function, Register};
 use crate::scope::Mode;
-use crate::shape::Look;
 use crate::site::Site;
 use crate::store::{Address, Opening, Store, StoreError, Ticket};
 
@@ -345,10 +344,8 @@ impl<'a> Session<'a> {
         tracing::debug!(key = %self.request.key, %error, "answer not stored");
     }
 
-    pub(crate) fn count_failure<V>(&self, answer: Look<'_, V>) {
-        if matches!(answer, Look::Failed) {
-            self.function.counters.failed_loads.one();
-        }
+    pub(crate) fn failed(&self) {
+        self.function.counters.failed_loads.one();
     }
 
     pub(crate) fn not_encodable(&self) {

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 pub use crate::cache::Cache;
 use crate::codec::Storable;
-use crate::engine::{Loaded, Request, Step};
+use crate::engine::{Found, Loaded, Request, Step};
 use crate::envelope;
 pub use crate::key::{Key, KeyPart, Pattern, Segment, Tag, Target};
 use crate::scope::{self, Mode};
 pub use crate::shape::{
-    IntoAnswer, Look, Shape, ViaJson, ViaNested, ViaPlain, ViaResult, probe, probe_type,
+    IntoAnswer, Look, Probe, Shape, ViaJson, ViaNested, ViaPlain, ViaResult, probe, probe_type,
 };
 pub use crate::site::Site;
 
@@ -125,16 +125,13 @@ impl<'a> Call<'a> {
     /// What the cache is to make of `answer`; `None` when it may be neither shared nor stored.
     fn judge<R, S: Shape<R>>(
         &self,
-        shape: S,
+        stored: Stored<R, S>,
         rules: &Rules<'_, S::Value>,
         answer: &R,
         default_ttl: Duration,
-    ) -> Result<Option<Loaded>, Unencodable>
-    where
-        S::Value: Storable,
-    {
+    ) -> Result<Option<Loaded>, Unencodable> {
         let mut entry = envelope::begin();
-        match shape.look(answer) {
+        match stored.shape.look(answer) {
             Look::Failed => Ok(None),
             Look::Absent => Ok(Some(Loaded {
                 entry,
@@ -142,16 +139,13 @@ impl<'a> Call<'a> {
                 ttl: self.none_ttl,
             })),
             Look::Value(value) => {
-                if !value.encode(&mut entry) {
+                if !(stored.encode)(value, &mut entry) {
                     return Err(Unencodable);
                 }
                 let keep = rules.cache_if.is_none_or(|cache_if| cache_if(value));
                 let ttl = || {
-                    rules
-                        .ttl_with
-                        .map(|ttl_with| ttl_with(value))
-                        .or(self.ttl)
-                        .unwrap_or(default_ttl)
+                    let ttl = rules.ttl_with.map(|ttl_with| ttl_with(value));
+                    ttl.or(self.ttl).unwrap_or(default_ttl)
                 };
                 Ok(Some(Loaded {
                     entry,
@@ -165,72 +159,108 @@ impl<'a> Call<'a> {
 
 struct Unencodable;
 
-/// Conditions that look at the value.
-pub struct Rules<'a, V> {
-    /// Whether it is stored.
-    pub cache_if: Option<&'a (dyn Fn(&V) -> bool + Sync)>,
-    /// Its expiry.
-    pub ttl_with: Option<&'a (dyn Fn(&V) -> Duration + Sync)>,
+/// How the value in an answer `R` is found, and how it is written and read.
+pub struct Stored<R, S: Shape<R>> {
+    shape: S,
+    encode: fn(&S::Value, &mut Vec<u8>) -> bool,
+    decode: fn(&[u8]) -> Option<S::Value>,
 }
 
-impl<V> std::fmt::Debug for Rules<'_, V> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Rules")
-            .field("cache_if", &self.cache_if.is_some())
-            .field("ttl_with", &self.ttl_with.is_some())
-            .finish()
+/// The one place that asks for [`Storable`], so that an answer that is not is reported once.
+pub fn stored<R, S: Shape<R>>(_: &Probe<R>, shape: S) -> Stored<R, S>
+where
+    S::Value: Storable,
+{
+    Stored {
+        shape,
+        encode: S::Value::encode,
+        decode: S::Value::decode,
+    }
+}
+
+impl<R, S: Shape<R>> Stored<R, S> {
+    /// No conditions yet; here their closures learn what they take.
+    pub fn rules<'a>(&self) -> Rules<'a, S::Value> {
+        Rules {
+            cache_if: None,
+            ttl_with: None,
+        }
+    }
+
+    /// The answer that `found` stands for.
+    fn answer(&self, found: &Found) -> Option<R> {
+        match found.value() {
+            Some(bytes) => (self.decode)(bytes).map(|value| self.shape.found(value)),
+            None => self.shape.absent(),
+        }
+    }
+}
+
+impl<R, S: Shape<R>> Copy for Stored<R, S> {}
+
+impl<R, S: Shape<R>> Clone for Stored<R, S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+/// Conditions that look at the value.
+pub struct Rules<'a, V> {
+    cache_if: Option<&'a (dyn Fn(&V) -> bool + Sync)>,
+    ttl_with: Option<&'a (dyn Fn(&V) -> Duration + Sync)>,
+}
+
+impl<'a, V> Rules<'a, V> {
+    /// Whether the value is stored.
+    #[must_use]
+    pub fn cache_if(mut self, cache_if: &'a (dyn Fn(&V) -> bool + Sync)) -> Self {
+        self.cache_if = Some(cache_if);
+        self
+    }
+
+    /// Its expiry.
+    #[must_use]
+    pub fn ttl_with(mut self, ttl_with: &'a (dyn Fn(&V) -> Duration + Sync)) -> Self {
+        self.ttl_with = Some(ttl_with);
+        self
     }
 }
 
 /// Answers a call from the cache, or by `load`.
 pub async fn cached<R, S: Shape<R>, F: Future<Output = R>>(
     call: Call<'_>,
-    shape: S,
+    stored: Stored<R, S>,
     rules: Rules<'_, S::Value>,
     load: F,
-) -> R
-where
-    S::Value: Storable,
-{
+) -> R {
     let cache = call.cache.cloned().unwrap_or_else(Cache::current);
     let mut session = cache.engine.session(call.request(call.mode()));
-    loop {
+    let loading = loop {
         match session.step().await {
-            Step::Found(found) => match decode(shape, found.value()) {
+            Step::Found(found) => match stored.answer(&found) {
                 Some(answer) => {
                     session.served(&found);
                     return answer;
                 }
                 None => session.distrust(&found),
             },
-            Step::Alone => {
-                let answer = load.await;
-                session.count_failure(shape.look(&answer));
-                return answer;
-            }
-            Step::Lead(loading) => {
-                let answer = load.await;
-                session.count_failure(shape.look(&answer));
-                let judged = call.judge(shape, &rules, &answer, cache.engine.default_ttl);
-                let loaded = judged.unwrap_or_else(|Unencodable| {
-                    session.not_encodable();
-                    None
-                });
-                session.settle(loading, loaded).await;
-                return answer;
-            }
+            Step::Lead(loading) => break Some(loading),
+            Step::Alone => break None,
         }
+    };
+    let answer = load.await;
+    if matches!(stored.shape.look(&answer), Look::Failed) {
+        session.failed();
     }
-}
-
-fn decode<R, S: Shape<R>>(shape: S, value: Option<&[u8]>) -> Option<R>
-where
-    S::Value: Storable,
-{
-    match value {
-        Some(bytes) => S::Value::decode(bytes).map(|value| shape.found(value)),
-        None => shape.absent(),
+    if let Some(loading) = loading {
+        let judged = call.judge(stored, &rules, &answer, cache.engine.default_ttl);
+        let loaded = judged.unwrap_or_else(|Unencodable| {
+            session.not_encodable();
+            None
+        });
+        session.settle(loading, loaded).await;
     }
+    answer
 }
 
 /// Makes `target` old.
@@ -241,24 +271,23 @@ pub async fn invalidate(site: &'static Site, cache: Option<&Cache>, target: Targ
 }
 
 /// The stored answer, if there is a current one.
-pub async fn peek<R, S: Shape<R>>(call: Call<'_>, shape: S) -> Option<R>
-where
-    S::Value: Storable,
-{
+pub async fn peek<R, S: Shape<R>>(call: Call<'_>, stored: Stored<R, S>) -> Option<R> {
     let cache = call.cache.cloned().unwrap_or_else(Cache::current);
     let session = cache.engine.session(call.request(Mode::Usual));
     let found = session.peek().await?;
-    decode(shape, found.value())
+    stored.answer(&found)
 }
 
 /// Stores `answer` as though the function had answered it.
-pub async fn put<R, S: Shape<R>>(call: Call<'_>, shape: S, rules: Rules<'_, S::Value>, answer: R)
-where
-    S::Value: Storable,
-{
+pub async fn put<R, S: Shape<R>>(
+    call: Call<'_>,
+    stored: Stored<R, S>,
+    rules: Rules<'_, S::Value>,
+    answer: R,
+) {
     let cache = call.cache.cloned().unwrap_or_else(Cache::current);
     let session = cache.engine.session(call.request(Mode::Refresh));
-    match call.judge(shape, &rules, &answer, cache.engine.default_ttl) {
+    match call.judge(stored, &rules, &answer, cache.engine.default_ttl) {
         Ok(Some(loaded)) => session.put(loaded).await,
         Ok(None) => {}
         Err(Unencodable) => session.not_encodable(),
@@ -266,13 +295,19 @@ where
 }
 
 /// Runs `call` so that it loads and replaces what is stored.
-pub async fn refreshing<F: Future>(site: &'static Site, call: F) -> F::Output {
-    scope::within(site, Mode::Refresh, call).await
+pub fn refreshing<F: Future>(
+    site: &'static Site,
+    call: F,
+) -> impl Future<Output = F::Output> + use<F> {
+    scope::within(site, Mode::Refresh, call)
 }
 
 /// Runs `call` so that it leaves the cache alone.
-pub async fn uncached<F: Future>(site: &'static Site, call: F) -> F::Output {
-    scope::within(site, Mode::Uncached, call).await
+pub fn uncached<F: Future>(
+    site: &'static Site,
+    call: F,
+) -> impl Future<Output = F::Output> + use<F> {
+    scope::within(site, Mode::Uncached, call)
 }
 
 /// What a writing function makes old.
@@ -317,25 +352,63 @@ impl<'a> Invalidation<'a> {
     }
 }
 
-/// What the answer of a writing function makes old.
-pub type FromResult<'a, V> = &'a (dyn Fn(&V) -> Vec<Target> + Sync);
+/// What is known of the answer of a writing function.
+pub struct Returned<'a, R, S: Shape<R>> {
+    shape: S,
+    targets: Option<FromValue<'a, S::Value>>,
+}
+
+/// Names what the value in an answer makes old.
+type FromValue<'a, V> = &'a (dyn Fn(&V) -> Vec<Target> + Sync);
+
+/// Nothing yet but its shape; here the closure over the value learns what it takes.
+pub fn returned<'a, R, S: Shape<R>>(_: &Probe<R>, shape: S) -> Returned<'a, R, S> {
+    Returned {
+        shape,
+        targets: None,
+    }
+}
+
+impl<'a, R, S: Shape<R>> Returned<'a, R, S> {
+    /// What the value makes old.
+    #[must_use]
+    pub fn targets(mut self, targets: FromValue<'a, S::Value>) -> Self {
+        self.targets = Some(targets);
+        self
+    }
+}
 
 /// Runs `body`, and then makes old what it wrote.
 pub async fn invalidating<R, S: Shape<R>, F: Future<Output = R>>(
     invalidation: Invalidation<'_>,
-    shape: S,
-    from_result: Option<FromResult<'_, S::Value>>,
+    returned: Returned<'_, R, S>,
     body: F,
 ) -> R {
     let answer = body.await;
-    if invalidation.always || shape.succeeded(&answer) {
+    if invalidation.always || returned.shape.succeeded(&answer) {
         let mut targets = invalidation.targets;
-        if let (Some(from_result), Look::Value(value)) = (from_result, shape.look(&answer)) {
-            targets.extend(from_result(value));
+        if let (Some(more), Look::Value(value)) = (returned.targets, returned.shape.look(&answer)) {
+            targets.extend(more(value));
         }
         let cache = invalidation.cache.cloned().unwrap_or_else(Cache::current);
         // Logged and counted where it happened.
         let _ = cache.engine.invalidate(invalidation.site, &targets).await;
     }
     answer
+}
+
+macro_rules! opaque {
+    ($($type:ty, $name:literal, [$($generics:tt)*];)*) => {$(
+        impl<$($generics)*> std::fmt::Debug for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_struct($name).finish_non_exhaustive()
+            }
+        }
+    )*};
+}
+
+opaque! {
+    Stored<R, S>, "Stored", [R, S: Shape<R>];
+    Rules<'_, V>, "Rules", [V];
+    Returned<'_, R, S>, "Returned", [R, S: Shape<R>];
 }

@@ -21,8 +21,12 @@ tokio::task_local! {
 }
 
 /// Runs `call`, a call of `site`'s function, in `mode`; calls of other functions inside are as usual.
-pub(crate) async fn within<F: Future>(site: &'static Site, mode: Mode, call: F) -> F::Output {
-    NEXT.scope(Cell::new(Some((site, mode))), call).await
+pub(crate) fn within<F: Future>(
+    site: &'static Site,
+    mode: Mode,
+    call: F,
+) -> impl Future<Output = F::Output> {
+    NEXT.scope(Cell::new(Some((site, mode))), call)
 }
 
 /// The mode of the call of `site` that begins now. It holds for this one call, not for one that its body makes.

@@ -8,7 +8,7 @@
 //! ```
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
+use quote::{format_ident, quote, quote_spanned};
 use syn::Expr;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
@@ -16,8 +16,7 @@ use syn::spanned::Spanned;
 use super::companion;
 use super::member::member_name;
 use super::{
-    Witness, at, full_name, handle, load, operand, ours, part, parts, private, private_at, tag,
-    typed_closure, with_body,
+    Probe, about, at, full_name, handle, load, operand, ours, part, parts, private, tag, with_body,
 };
 use crate::mentions::Names;
 use crate::model::{Cached, Companion, Expiry};
@@ -43,20 +42,22 @@ fn body(cached: &Cached) -> TokenStream {
         .map(|expr| handle(&cached.function, expr, &private));
     let key = key(cached, &private);
     let call = call(cached, &private, Use::Call);
-    let load = load(&cached.function, &private);
-    let Rules { helper, value } = rules(cached, &private, Witness::Future);
-    let stored = stored_shape(cached, &cached.function.answer().to_token_stream());
-    let arguments = ours!(__cache_call, #stored, __cache_rules, __cache_load);
-    let start = storing(cached, "cached", arguments);
+    let load = load(&cached.function);
+    let stored = about(
+        &cached.function,
+        cached.runtime.as_ref(),
+        "stored",
+        &Probe::Load,
+    );
+    let rules = rules(cached);
     ours! {
         #site
-        #helper
         let __cache_key = #key;
         #handle
         let __cache_call = #call;
-        let (__cache_load, __cache_shape) = #load;
-        let __cache_rules = #value;
-        #start.await
+        #load
+        let __cache_stored = #stored;
+        #private::cached(__cache_call, __cache_stored, __cache_stored.rules() #rules, __cache_load).await
     }
 }
 
@@ -134,76 +135,25 @@ fn computed(expiry: &Expiry, setter: &str) -> Option<TokenStream> {
     Some(quote_spanned!(at(expr.span())=> .#setter(#expr)))
 }
 
-/// The conditions that look at the answer, and before them the helper that tells closures the answer's type.
-pub(super) fn rules(cached: &Cached, private: &TokenStream, witness: Witness) -> Rules {
-    let bool = ours!(::core::primitive::bool);
-    let duration = ours!(::core::time::Duration);
-    let cache_if = rule(cached.cache_if.as_ref(), &bool, witness);
-    let ttl_with = rule(cached.ttl_with.as_ref(), &duration, witness);
-    let any = cached.cache_if.is_some() || cached.ttl_with.is_some();
-    Rules {
-        helper: any.then(|| typed_closure(private, witness)),
-        value: ours!(#private::Rules { cache_if: #cache_if, ttl_with: #ttl_with }),
-    }
-}
-
-pub(super) struct Rules {
-    pub(super) helper: Option<TokenStream>,
-    pub(super) value: TokenStream,
+/// `.cache_if(&…).ttl_with(&…)`: the conditions that look at the value.
+pub(super) fn rules(cached: &Cached) -> TokenStream {
+    let cache_if = rule(cached.cache_if.as_ref(), "cache_if");
+    let ttl_with = rule(cached.ttl_with.as_ref(), "ttl_with");
+    quote!(#cache_if #ttl_with)
 }
 
 /// A closure as it is; a function in a closure, so that `&String` may meet a `fn(&str)`.
-fn rule(expr: Option<&Expr>, answer: &TokenStream, witness: Witness) -> TokenStream {
-    let Some(expr) = expr else {
-        return ours!(::core::option::Option::None);
-    };
+fn rule(expr: Option<&Expr>, setter: &str) -> Option<TokenStream> {
+    let expr = expr?;
     let span = at(expr.span());
-    let closure = match expr {
-        Expr::Closure(closure) => quote!(#closure),
+    let setter = Ident::new(setter, span);
+    Some(match expr {
+        Expr::Closure(closure) => quote_spanned!(span=> .#setter(&#closure)),
         function => {
             let function = operand(function);
-            quote_spanned!(span=> |__cache_value| #function(__cache_value))
+            quote_spanned!(span=> .#setter(&|__cache_value| #function(__cache_value)))
         }
-    };
-    let witness = witness.value();
-    quote_spanned! {span=>
-        ::core::option::Option::Some(&__cache_rule::<_, _, #answer, _>(&#witness, __cache_shape, #closure))
-    }
-}
-
-fn answer_span(cached: &Cached) -> Span {
-    cached
-        .function
-        .answer()
-        .map_or_else(Span::mixed_site, |answer| at(answer.span()))
-}
-
-/// A call of the hidden module that stands, with its arguments, in the place of the answer's type: whichever of them
-/// the compiler blames for an answer that cannot be stored, it is that type that is underlined.
-pub(super) fn storing(cached: &Cached, name: &str, arguments: TokenStream) -> TokenStream {
-    let span = answer_span(cached);
-    let private = private_at(cached.runtime.as_ref(), span);
-    let name = Ident::new(name, span);
-    let arguments = arguments.into_iter().map(|mut token| {
-        token.set_span(span);
-        token
-    });
-    quote_spanned!(span=> #private::#name(#(#arguments)*))
-}
-
-/// The shape in the place of the answer's type, so that an answer that cannot be stored is underlined there.
-///
-/// Every function that stores asks the same member for the bound: the compiler then says it once, not for each of them.
-pub(super) fn stored_shape(cached: &Cached, answer: &TokenStream) -> TokenStream {
-    let span = answer_span(cached);
-    let shape = Ident::new("__cache_shape", span);
-    let name = &cached.function.sig.ident;
-    let member = member_name(cached, "stored");
-    match cached.companion {
-        Companion::Enum => quote_spanned!(span=> #name::#member::<#answer, _>(#shape)),
-        Companion::Methods => quote_spanned!(span=> Self::#member::<#answer, _>(#shape)),
-        Companion::None => quote!(#shape),
-    }
+    })
 }
 
 /// A part of a pattern: given only when all that it mentions is given.

@@ -5,14 +5,12 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote};
 use syn::Type;
 
-use super::cached::{
-    Rules, Use, call, key, pattern_part, rules, site, site_of, stored_shape, storing,
-};
+use super::cached::{Use, call, key, pattern_part, rules, site, site_of};
 use super::member::{
     Kind, Member, frame, key_generics, member_name, method_conditions, owned, takes, turbofish,
     unshadowing, whole_call,
 };
-use super::{Witness, handle, ours, private, shape, storable};
+use super::{Probe, about, handle, ours, private};
 use crate::mentions::Names;
 use crate::model::{Cached, Companion};
 
@@ -33,17 +31,14 @@ pub(super) fn expand(cached: &Cached) -> TokenStream {
         members.push(call_again(cached, &private, "refresh", "refreshing"));
         members.push(call_again(cached, &private, "uncached", "uncached"));
     }
-    let site = hidden_members(cached, &private);
+    let site = site_member(cached, &private);
     let members = members.iter().map(|member| member.expand(cached));
     frame(cached, &quote!(#site #(#members)*))
 }
 
-/// The call site's static, and the bound that answers have to keep.
-fn hidden_members(cached: &Cached, private: &TokenStream) -> TokenStream {
+fn site_member(cached: &Cached, private: &TokenStream) -> TokenStream {
     let vis = &cached.function.vis;
     let name = member_name(cached, "site");
-    let stored = member_name(cached, "stored");
-    let storable = storable(cached.runtime.as_ref());
     let site = site(cached);
     let conditions = method_conditions(cached);
     ours! {
@@ -52,15 +47,6 @@ fn hidden_members(cached: &Cached, private: &TokenStream) -> TokenStream {
         #vis fn #name() -> &'static #private::Site {
             static SITE: #private::Site = #site;
             &SITE
-        }
-
-        #conditions
-        #[inline]
-        fn #stored<R, S: #private::Shape<R>>(shape: S) -> S
-        where
-            S::Value: #storable,
-        {
-            shape
         }
     }
 }
@@ -129,9 +115,7 @@ fn waiting(borrows: bool) -> (Kind, Option<TokenStream>) {
 fn peek(cached: &Cached, private: &TokenStream, answer: &TokenStream) -> Member {
     let prepare = prepare(cached, private);
     let call = call(cached, private, Use::Peek);
-    let shape = shape(private, &ours!(#private::probe_type::<#answer>()));
-    let stored = stored_shape(cached, answer);
-    let start = storing(cached, "peek", ours!(__cache_call, #stored));
+    let stored = stored(cached, answer);
     let (kind, wait) = waiting(cached.cache.is_some());
     Member {
         verb: "peek",
@@ -143,24 +127,25 @@ fn peek(cached: &Cached, private: &TokenStream, answer: &TokenStream) -> Member 
         body: ours! {
             #prepare
             let __cache_call = #call;
-            let __cache_shape = #shape;
-            #start #wait
+            #private::peek(__cache_call, #stored) #wait
         },
     }
+}
+
+fn stored(cached: &Cached, answer: &TokenStream) -> TokenStream {
+    let probe = Probe::Type(answer.clone());
+    about(&cached.function, cached.runtime.as_ref(), "stored", &probe)
 }
 
 fn put(cached: &Cached, private: &TokenStream, answer: &TokenStream) -> Member {
     let prepare = prepare(cached, private);
     let call = call(cached, private, Use::Put);
-    let shape = shape(private, &ours!(#private::probe_type::<#answer>()));
-    let Rules { helper, value } = rules(cached, private, Witness::Answer);
-    let stored = stored_shape(cached, answer);
-    let arguments = ours!(__cache_call, #stored, __cache_rules, __cache_answer);
-    let start = storing(cached, "put", arguments);
+    let rules = rules(cached);
+    let stored = stored(cached, answer);
     let name = Ident::new("answer", Span::mixed_site());
     let mut takes = takes(cached, &cached.policy_names, Type::to_token_stream);
     takes.push(ours!(#name: impl #private::IntoAnswer<#answer>));
-    let (kind, wait) = waiting(cached.cache.is_some() || helper.is_some());
+    let (kind, wait) = waiting(cached.cache.is_some() || !rules.is_empty());
     Member {
         verb: "put",
         doc: "Stores an answer for the call with these arguments: the whole answer, or the value inside it.",
@@ -169,13 +154,11 @@ fn put(cached: &Cached, private: &TokenStream, answer: &TokenStream) -> Member {
         generics: key_generics(cached, &cached.policy_names, Some(answer)),
         answer: None,
         body: ours! {
-            #helper
             #prepare
             let __cache_call = #call;
-            let __cache_shape = #shape;
+            let __cache_stored = #stored;
             let __cache_answer = #private::IntoAnswer::<#answer>::into_answer(#name);
-            let __cache_rules = #value;
-            #start #wait
+            #private::put(__cache_call, __cache_stored, __cache_stored.rules() #rules, __cache_answer) #wait
         },
     }
 }
@@ -199,7 +182,7 @@ fn call_again(cached: &Cached, private: &TokenStream, verb: &'static str, entry:
         }
         (_, None) => quote!(Self::#name),
     };
-    let body = ours!(#private::#entry(#site, #callee #turbofish(#(#names),*)).await);
+    let body = ours!(#private::#entry(#site, #callee #turbofish(#(#names),*)));
     whole_call(cached, verb, body)
 }
 

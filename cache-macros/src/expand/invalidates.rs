@@ -3,9 +3,9 @@
 //!     static __CACHE_SITE: P::Site = P::Site::new("app::rename", "");
 //!     let __cache_targets = vec![dashboard::pattern(Some(workspace_id), None).into(), …];
 //!     let __cache_invalidation = P::Invalidation::new(&__CACHE_SITE).targets(__cache_targets);
-//!     let __cache_load = async move { … };
-//!     let __cache_shape = (&&&P::probe(&__cache_load)).shape();
-//!     P::invalidating(__cache_invalidation, __cache_shape, None, __cache_load).await
+//!     let __cache_load = pin!(async move { … });
+//!     let __cache_returned = { let probe = P::probe(&__cache_load); P::returned(&probe, (&&&probe).shape()) };
+//!     P::invalidating(__cache_invalidation, __cache_returned, __cache_load).await
 //! }
 //! ```
 
@@ -15,7 +15,7 @@ use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Expr, Path, PathArguments};
 
-use super::{Witness, at, full_name, handle, load, ours, part, private, typed_closure, with_body};
+use super::{Probe, about, at, full_name, handle, load, ours, part, private, with_body};
 use crate::model::{Argument, Call, Callee, Invalidates, Part, RESULT, Target, Text};
 
 pub(crate) fn expand(invalidates: &Invalidates) -> TokenStream {
@@ -42,15 +42,8 @@ fn body(invalidates: &Invalidates) -> TokenStream {
         .map(|target| emitter.later(target))
         .collect();
     let before = emitter.before;
-    let from_result = if later.is_empty() {
-        ours!(::core::option::Option::None)
-    } else {
-        let targets = ours!(::std::vec::Vec<#private::Target>);
-        ours!(::core::option::Option::Some(
-            &__cache_rule::<_, _, #targets, _>(&__cache_load, __cache_shape, |__cache_answer| ::std::vec![#(#later),*])
-        ))
-    };
-    let helper = (!later.is_empty()).then(|| typed_closure(&private, Witness::Future));
+    let from_result =
+        (!later.is_empty()).then(|| ours!(.targets(&|__cache_answer| ::std::vec![#(#later),*])));
     let handle = invalidates
         .cache
         .as_ref()
@@ -60,16 +53,22 @@ fn body(invalidates: &Invalidates) -> TokenStream {
         .as_ref()
         .map(|_| ours!(.cache(__cache_handle)));
     let always = invalidates.always.then(|| ours!(.always()));
-    let load = load(&invalidates.function, &private);
+    let load = load(&invalidates.function);
+    let returned = about(
+        &invalidates.function,
+        invalidates.runtime.as_ref(),
+        "returned",
+        &Probe::Load,
+    );
     ours! {
         static __CACHE_SITE: #private::Site = #private::Site::new(#name, "");
-        #helper
         #(#before)*
         #handle
         let __cache_invalidation = #private::Invalidation::new(&__CACHE_SITE)
             #cache #always .targets(::std::vec![#(#now),*]);
-        let (__cache_load, __cache_shape) = #load;
-        #private::invalidating(__cache_invalidation, __cache_shape, #from_result, __cache_load).await
+        #load
+        let __cache_returned = #returned;
+        #private::invalidating(__cache_invalidation, __cache_returned #from_result, __cache_load).await
     }
 }
 

@@ -35,11 +35,11 @@ pub(super) fn frame(cached: &Cached, members: &TokenStream) -> TokenStream {
 pub(super) fn member_name(cached: &Cached, verb: &str) -> Ident {
     let name = &cached.function.sig.ident;
     match (cached.companion, verb) {
-        (Companion::Methods, "site" | "stored") => {
+        (Companion::Methods, "site") => {
             format_ident!("__{}_{verb}", name.unraw(), span = name.span())
         }
         (Companion::Methods, verb) => format_ident!("{}_{verb}", name.unraw(), span = name.span()),
-        (_, "site" | "stored") => format_ident!("__{verb}", span = name.span()),
+        (_, "site") => format_ident!("__{verb}", span = name.span()),
         (_, verb) => format_ident!("{verb}", span = name.span()),
     }
 }
@@ -50,7 +50,7 @@ pub(super) enum Kind {
     Plain,
     /// An `async fn`: its future may borrow what it takes.
     Async,
-    /// The runtime's own future, which costs the compiler far less than an `async fn` round it. It borrows nothing.
+    /// The runtime's own future, which costs the compiler far less than an `async fn` round it. It borrows nothing from its body.
     Future,
 }
 
@@ -129,7 +129,7 @@ pub(super) fn whole_call(cached: &Cached, verb: &'static str, body: TokenStream)
                 "Calls the function as if it were not cached: nothing is looked up, nothing is stored."
             }
         },
-        kind: Kind::Async,
+        kind: Kind::Future,
         takes,
         generics: function.sig.generics.clone(),
         answer: function.answer().map(ToTokens::to_token_stream),

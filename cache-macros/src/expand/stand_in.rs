@@ -63,8 +63,8 @@ fn companion(cached: &Cached) -> TokenStream {
         let mut put = member(cached, "put", policy, Type::to_token_stream, None);
         put.takes.push(ours!(_: impl #private::IntoAnswer<#answer>));
         members.push(put);
-        members.push(whole_call(cached, "refresh", nothing()));
-        members.push(whole_call(cached, "uncached", nothing()));
+        members.push(whole_call(cached, "refresh", never()));
+        members.push(whole_call(cached, "uncached", never()));
     }
     let members = members.iter().map(|member| member.expand(cached));
     frame(cached, &quote!(#(#members)*))
@@ -93,4 +93,9 @@ fn member(
 
 fn nothing() -> TokenStream {
     ours!(::core::unimplemented!())
+}
+
+/// A future of whatever type is wanted.
+fn never() -> TokenStream {
+    ours!(async { ::core::unimplemented!() })
 }
