@@ -12,6 +12,7 @@ use crate::error::ConfigError;
 use crate::flight::Flights;
 use crate::key::is_plain;
 use crate::observe::Register;
+use crate::outbox::Outbox;
 use crate::store::Store;
 use crate::store::memory::Memory;
 use crate::store::redis::Redis;
@@ -40,6 +41,7 @@ pub struct Builder {
     pub(crate) slow: Duration,
     pub(crate) memory_capacity: u64,
     pub(crate) max_connections: usize,
+    pub(crate) pending_invalidations: usize,
 }
 
 /// A Redis server, by URL or in parts.
@@ -65,6 +67,7 @@ impl Builder {
             slow: Duration::from_millis(50),
             memory_capacity: 64 << 20,
             max_connections: 10,
+            pending_invalidations: 10_000,
         }
     }
 
@@ -146,6 +149,12 @@ impl Builder {
         self
     }
 
+    /// Undelivered invalidations that are kept one by one; past that, they are widened to whole domains. Default: 10,000.
+    pub fn pending_invalidations(mut self, limit: usize) -> Self {
+        self.pending_invalidations = limit;
+        self
+    }
+
     /// Makes the cache.
     ///
     /// # Errors
@@ -188,6 +197,7 @@ impl Builder {
             store,
             flights: Flights::new(),
             register: Register::default(),
+            outbox: Outbox::new(self.pending_invalidations),
             enabled: self.enabled,
             default_ttl: self.default_ttl,
             slow: self.slow,

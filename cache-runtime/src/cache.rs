@@ -74,28 +74,29 @@ impl Cache {
     /// Makes everything that `targets` name old, on all instances: a call that begins after this returned never gets what was loaded
     /// before. It costs one round trip, however many keys there are.
     ///
-    /// What could not be delivered is logged and counted as `failed_invalidations`; see [`try_invalidate`](Self::try_invalidate).
+    /// What cannot be delivered is queued and retried in the background, also when this future is dropped; until then this instance
+    /// answers what it names from the source. Other instances may serve the old answers until it is delivered.
     pub async fn invalidate<T: Into<Target>>(&self, targets: impl IntoIterator<Item = T>) {
         // Logged and counted where it happened.
         let _ = self.try_invalidate(targets).await;
     }
 
-    /// Like [`invalidate`](Self::invalidate), and tells when it failed.
+    /// Like [`invalidate`](Self::invalidate), and tells when it was queued.
     ///
     /// # Errors
-    /// Redis could not be reached, did not answer in time (then it may have been done), or refused.
+    /// Redis could not be reached, did not answer in time, or refused; the invalidation is queued.
     pub async fn try_invalidate<T: Into<Target>>(
         &self,
         targets: impl IntoIterator<Item = T>,
     ) -> Result<(), Error> {
         static BY_HAND: Site = Site::new("Cache::invalidate", "");
         let targets: Vec<Target> = targets.into_iter().map(Into::into).collect();
-        self.engine.invalidate(&BY_HAND, &targets).await
+        self.engine.invalidate(&BY_HAND, targets).await
     }
 
     /// What this cache has done since it was built.
     pub fn stats(&self) -> Stats {
-        self.engine.register.stats()
+        self.engine.register.stats(&self.engine.outbox)
     }
 
     /// `"redis"`, or `"memory"` for the store of this process.

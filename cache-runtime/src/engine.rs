@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::flight::{Flights, Leader, Seat, Turn};
 use crate::key::{Key, Tag, Target};
 use crate::observe::{Function, Register};
+use crate::outbox::Outbox;
 use crate::scope::Mode;
 use crate::site::Site;
 use crate::store::{Address, Opening, Store, StoreError, Ticket};
@@ -24,6 +25,7 @@ pub(crate) struct Engine {
     pub(crate) store: Store,
     pub(crate) flights: Flights,
     pub(crate) register: Register,
+    pub(crate) outbox: Outbox,
     pub(crate) enabled: bool,
     pub(crate) default_ttl: Duration,
     /// A look-up that takes longer is logged as slow.
@@ -92,7 +94,10 @@ pub(crate) struct Loaded {
 }
 
 impl Engine {
-    pub(crate) fn session<'a>(&'a self, request: Request<'a>) -> Session<'a> {
+    pub(crate) fn session<'a>(self: &'a Arc<Self>, request: Request<'a>) -> Session<'a> {
+        if self.outbox.depth() > 0 {
+            Outbox::see_to_delivery(self);
+        }
         let function = self.register.function(request.site);
         Session {
             engine: self,
@@ -104,31 +109,67 @@ impl Engine {
 
     /// Makes everything that `targets` name old, in as many round trips however many keys there are. A cache that is switched
     /// off does it too: its writes concern the rest of the fleet.
+    ///
+    /// What cannot be delivered is queued, also when this future is dropped.
     pub(crate) async fn invalidate(
-        &self,
+        self: &Arc<Self>,
         site: &'static Site,
-        targets: &[Target],
+        targets: Vec<Target>,
     ) -> Result<(), Error> {
         if targets.is_empty() {
             return Ok(());
         }
-        let function = self.register.function(site);
-        match self.store.invalidate(targets).await {
-            Ok(()) => {
-                function.counters.invalidations.add(targets.len());
-                for target in targets {
-                    tracing::info!(%target, by = site.function, "invalidated");
-                }
-                Ok(())
-            }
-            Err(error) => {
-                function.counters.failed_invalidations.add(targets.len());
-                for target in targets {
-                    tracing::error!(%target, by = site.function, %error, "invalidation not delivered: old answers may be served until they expire");
-                }
-                Err(Error::from(error))
-            }
+        let pledge = Pledge::new(self, site, targets);
+        if let Err(error) = self.store.invalidate(&pledge.targets).await {
+            tracing::error!(by = site.function, %error, "invalidations not delivered");
+            return Err(Error::from(error));
         }
+        let counters = &pledge.function.counters;
+        counters.invalidations.add(pledge.targets.len());
+        for target in &pledge.targets {
+            tracing::info!(%target, by = site.function, "invalidated");
+        }
+        pledge.release();
+        Ok(())
+    }
+}
+
+/// Invalidations that are owed. Dropped without having been released, it queues them.
+#[derive(Debug)]
+pub(crate) struct Pledge {
+    engine: Arc<Engine>,
+    function: Arc<Function>,
+    targets: Vec<Target>,
+}
+
+impl Pledge {
+    pub(crate) fn new(engine: &Arc<Engine>, site: &'static Site, targets: Vec<Target>) -> Self {
+        let function = engine.register.function(site);
+        Self {
+            engine: engine.clone(),
+            function,
+            targets,
+        }
+    }
+
+    /// Nothing is owed any more.
+    pub(crate) fn release(mut self) {
+        self.targets.clear();
+    }
+}
+
+impl Drop for Pledge {
+    fn drop(&mut self) {
+        if self.targets.is_empty() {
+            return;
+        }
+        let counters = &self.function.counters;
+        counters.queued_invalidations.add(self.targets.len());
+        for target in &self.targets {
+            tracing::warn!(%target, by = self.function.site.function, "invalidation queued");
+        }
+        self.engine.outbox.put(self.targets.drain(..));
+        Outbox::see_to_delivery(&self.engine);
     }
 }
 
@@ -141,6 +182,15 @@ impl<'a> Session<'a> {
             || self.function.shadowed
         {
             self.function.counters.bypassed.one();
+            return self.alone();
+        }
+        if self
+            .engine
+            .outbox
+            .names(self.request.key, self.request.tags)
+        {
+            self.function.counters.degraded.one();
+            tracing::debug!(key = %self.request.key, "an invalidation waits to be delivered: the source answers");
             return self.alone();
         }
         for _ in 0..LOOKS {
@@ -240,7 +290,14 @@ impl<'a> Session<'a> {
 
     /// A current entry, without counting or loading anything.
     pub(crate) async fn peek(&self) -> Option<Found> {
-        if !self.engine.enabled || !self.request.key.is_usable() || self.function.shadowed {
+        if !self.engine.enabled
+            || !self.request.key.is_usable()
+            || self.function.shadowed
+            || self
+                .engine
+                .outbox
+                .names(self.request.key, self.request.tags)
+        {
             return None;
         }
         self.read(Address {

@@ -89,6 +89,8 @@ pub enum Target {
     Pattern(Pattern),
     /// All answers that carry a tag.
     Tag(Tag),
+    /// All answers that carry any tag.
+    Tags,
 }
 
 impl From<Pattern> for Target {
@@ -199,6 +201,7 @@ impl fmt::Display for Target {
         match self {
             Self::Pattern(pattern) => pattern.fmt(f),
             Self::Tag(tag) => write!(f, "tag {tag}"),
+            Self::Tags => f.write_str("all tags"),
         }
     }
 }

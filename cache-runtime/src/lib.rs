@@ -70,6 +70,7 @@ mod flight;
 mod generations;
 mod key;
 mod observe;
+mod outbox;
 #[doc(hidden)]
 pub mod private;
 mod scope;

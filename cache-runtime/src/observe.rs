@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
+use crate::outbox::Outbox;
 use crate::site::Site;
 
 macro_rules! counters {
@@ -57,12 +59,12 @@ counters! {
     undecodable,
     /// Calls that did not look: switched off, `uncached`, or without a usable key.
     bypassed,
-    /// Store operations that failed; the source answered.
+    /// Store operations that failed, and calls that an undelivered invalidation kept from the cache; the source answered.
     degraded,
     /// Keys, patterns and tags invalidated.
     invalidations,
-    /// Keys, patterns and tags whose invalidation did not reach the store.
-    failed_invalidations,
+    /// Keys, patterns and tags whose invalidation was queued: the store was away, or the writer was dropped.
+    queued_invalidations,
 }
 
 impl Counts {
@@ -154,7 +156,7 @@ impl Register {
         function
     }
 
-    pub(crate) fn stats(&self) -> Stats {
+    pub(crate) fn stats(&self, outbox: &Outbox) -> Stats {
         let functions = self
             .functions
             .read()
@@ -165,6 +167,8 @@ impl Register {
             counts: function.counters.counts(),
         });
         let mut stats = Stats {
+            pending_invalidations: outbox.depth(),
+            oldest_pending: outbox.age(),
             total: Counts::default(),
             functions: functions.collect(),
         };
@@ -180,7 +184,7 @@ impl Register {
 
 impl fmt::Debug for Register {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.stats().total.fmt(f)
+        f.debug_struct("Register").finish_non_exhaustive()
     }
 }
 
@@ -188,6 +192,10 @@ impl fmt::Debug for Register {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Stats {
+    /// Invalidations that wait to be delivered.
+    pub pending_invalidations: usize,
+    /// How long the oldest of them waits.
+    pub oldest_pending: Option<Duration>,
     /// All functions together.
     pub total: Counts,
     /// Each function that was called, ordered by namespace.

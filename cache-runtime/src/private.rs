@@ -5,7 +5,7 @@ use std::time::Duration;
 
 pub use crate::cache::Cache;
 use crate::codec::Storable;
-use crate::engine::{Found, Loaded, Request, Step};
+use crate::engine::{Found, Loaded, Pledge, Request, Step};
 use crate::envelope;
 pub use crate::key::{Key, KeyPart, Pattern, Segment, Tag, Target};
 use crate::scope::{self, Mode};
@@ -33,6 +33,11 @@ pub fn pattern(site: &'static Site, parts: &[Option<&dyn KeyPart>]) -> Pattern {
 pub fn pattern_of(template: &'static str, parts: &[&dyn KeyPart]) -> Pattern {
     let parts: Vec<_> = parts.iter().copied().map(Some).collect();
     Pattern::of(template, &parts)
+}
+
+/// The same where the answer that a part is taken from is not known: `*` in its place.
+pub fn pattern_in_doubt(template: &'static str, parts: &[Option<&dyn KeyPart>]) -> Pattern {
+    Pattern::of(template, parts)
 }
 
 /// A tag string; the expansion has checked it.
@@ -266,8 +271,8 @@ pub async fn cached<R, S: Shape<R>, F: Future<Output = R>>(
 /// Makes `target` old.
 pub async fn invalidate(site: &'static Site, cache: Option<&Cache>, target: Target) {
     let cache = cache.cloned().unwrap_or_else(Cache::current);
-    // Logged and counted where it happened.
-    let _ = cache.engine.invalidate(site, &[target]).await;
+    // What fails here is logged, counted and queued there.
+    let _ = cache.engine.invalidate(site, vec![target]).await;
 }
 
 /// The stored answer, if there is a current one.
@@ -317,6 +322,7 @@ pub struct Invalidation<'a> {
     cache: Option<&'a Cache>,
     always: bool,
     targets: Vec<Target>,
+    in_doubt: Vec<Target>,
 }
 
 impl<'a> Invalidation<'a> {
@@ -327,6 +333,7 @@ impl<'a> Invalidation<'a> {
             cache: None,
             always: false,
             targets: Vec::new(),
+            in_doubt: Vec::new(),
         }
     }
 
@@ -348,6 +355,13 @@ impl<'a> Invalidation<'a> {
     #[must_use]
     pub fn targets(mut self, targets: Vec<Target>) -> Self {
         self.targets = targets;
+        self
+    }
+
+    /// What stands for the targets that only the answer names, when there is no answer: the writer was dropped or has panicked.
+    #[must_use]
+    pub fn in_doubt(mut self, targets: Vec<Target>) -> Self {
+        self.in_doubt = targets;
         self
     }
 }
@@ -378,21 +392,35 @@ impl<'a, R, S: Shape<R>> Returned<'a, R, S> {
     }
 }
 
-/// Runs `body`, and then makes old what it wrote.
+/// Runs `body`, and then makes old what it wrote. Dropped after `body` began, it queues the invalidations: the write may have
+/// been done.
 pub async fn invalidating<R, S: Shape<R>, F: Future<Output = R>>(
     invalidation: Invalidation<'_>,
     returned: Returned<'_, R, S>,
     body: F,
 ) -> R {
+    let Invalidation {
+        site,
+        cache,
+        always,
+        mut targets,
+        in_doubt,
+    } = invalidation;
+    let cache = cache.cloned().unwrap_or_else(Cache::current);
+    let owed = targets.iter().cloned().chain(in_doubt).collect();
+    let pledge = Pledge::new(&cache.engine, site, owed);
     let answer = body.await;
-    if invalidation.always || returned.shape.succeeded(&answer) {
-        let mut targets = invalidation.targets;
-        if let (Some(more), Look::Value(value)) = (returned.targets, returned.shape.look(&answer)) {
-            targets.extend(more(value));
-        }
-        let cache = invalidation.cache.cloned().unwrap_or_else(Cache::current);
-        // Logged and counted where it happened.
-        let _ = cache.engine.invalidate(invalidation.site, &targets).await;
+    let written = always || returned.shape.succeeded(&answer);
+    if let (true, Some(more), Look::Value(value)) =
+        (written, returned.targets, returned.shape.look(&answer))
+    {
+        targets.extend(more(value));
+    }
+    // From here on the engine keeps the pledge.
+    pledge.release();
+    if written {
+        // What fails here is logged, counted and queued there.
+        let _ = cache.engine.invalidate(site, targets).await;
     }
     answer
 }

@@ -3,7 +3,7 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote};
-use syn::Type;
+use syn::{Generics, Type};
 
 use super::cached::{Use, call, key, pattern_part, rules, site, site_of};
 use super::member::{
@@ -22,6 +22,7 @@ pub(super) fn expand(cached: &Cached) -> TokenStream {
     let mut members = vec![
         of_key(cached, &private),
         of_pattern(cached, &private),
+        any(cached, &private),
         invalidate(cached, &private),
     ];
     if let Some(answer) = cached.function.answer() {
@@ -82,6 +83,24 @@ fn of_pattern(cached: &Cached, private: &TokenStream) -> Member {
         generics: key_generics(cached, &cached.key_names, None),
         answer: Some(ours!(#private::Pattern)),
         body: ours!(#(#before)* #private::pattern(#site, &[#(#parts),*])),
+    }
+}
+
+/// All keys of the function; hidden, for targets whose arguments are not known.
+fn any(cached: &Cached, private: &TokenStream) -> Member {
+    let site = site_of(cached);
+    let parts = cached
+        .parts
+        .iter()
+        .map(|_| ours!(::core::option::Option::None));
+    Member {
+        verb: "any",
+        doc: "The keys of all calls.",
+        kind: Kind::Plain,
+        takes: takes(cached, &Names::new(), Type::to_token_stream),
+        generics: Generics::default(),
+        answer: Some(ours!(#private::Pattern)),
+        body: ours!(#private::pattern(#site, &[#(#parts),*])),
     }
 }
 

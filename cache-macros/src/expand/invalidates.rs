@@ -37,6 +37,11 @@ fn body(invalidates: &Invalidates) -> TokenStream {
         .into_iter()
         .map(|target| emitter.target(target))
         .collect();
+    let in_doubt: Vec<_> = later
+        .iter()
+        .map(|target| emitter.in_doubt(target))
+        .collect();
+    let in_doubt = (!in_doubt.is_empty()).then(|| ours!(.in_doubt(::std::vec![#(#in_doubt),*])));
     let later: Vec<_> = later
         .into_iter()
         .map(|target| emitter.later(target))
@@ -65,7 +70,7 @@ fn body(invalidates: &Invalidates) -> TokenStream {
         #(#before)*
         #handle
         let __cache_invalidation = #private::Invalidation::new(&__CACHE_SITE)
-            #cache #always .targets(::std::vec![#(#now),*]);
+            #cache #always .targets(::std::vec![#(#now),*]) #in_doubt;
         #load
         let __cache_returned = #returned;
         #private::invalidating(__cache_invalidation, __cache_returned #from_result, __cache_load).await
@@ -92,7 +97,7 @@ impl Emitter<'_> {
             Target::Tag(text) => self.text("tag", text, &values(text)),
             Target::Call(call) => {
                 let arguments = call.arguments.iter().map(argument).collect();
-                self.call(call, arguments)
+                self.call(call, Some(arguments))
             }
         }
     }
@@ -126,13 +131,33 @@ impl Emitter<'_> {
                     Argument::Expr(part) if part.mentions_result() => Some(part),
                     _ => None,
                 });
-                (self.call(call, arguments), place)
+                (self.call(call, Some(arguments)), place)
             }
         };
         // The user's own word `result`, with its place and hygiene.
         let span = place.map_or_else(Span::call_site, |part| part.expr.span());
         let result = Ident::new(RESULT, span);
         ours!({ let #result = __cache_answer; #expr })
+    }
+
+    /// What stands for a target that waits for the answer, when there is none: everything that the target might be.
+    fn in_doubt(&self, target: &Target) -> TokenStream {
+        let private = self.private;
+        match target {
+            Target::Tag(_) => ours!(#private::Target::Tags),
+            Target::Pattern(text) => {
+                let template = &text.template;
+                let parts = text.parts.iter().map(|given| {
+                    if given.mentions_result() {
+                        return ours!(::core::option::Option::None);
+                    }
+                    let part = part(private, given);
+                    ours!(::core::option::Option::Some(#part))
+                });
+                ours!(#private::Target::from(#private::pattern_in_doubt(#template, &[#(#parts),*])))
+            }
+            Target::Call(call) => self.call(call, None),
+        }
     }
 
     fn later_part(&mut self, given: &Part) -> TokenStream {
@@ -176,33 +201,37 @@ impl Emitter<'_> {
         ours!(#private::Target::from(#private::#function(#template, &[#(#values),*])))
     }
 
-    /// `path::f::pattern(…)`, or `path::f::key(…)` when every argument is given: one exact key.
-    fn call(&self, call: &Call, arguments: Vec<Value>) -> TokenStream {
+    /// `path::f::pattern(…)`, or `path::f::key(…)` when every argument is given: one exact key. Without arguments all keys
+    /// of the function.
+    fn call(&self, call: &Call, arguments: Option<Vec<Value>>) -> TokenStream {
         let private = self.private;
-        let is_pattern = arguments.iter().any(|argument| argument.is_any);
-        let verb = if is_pattern { "pattern" } else { "key" };
-        let arguments = arguments.into_iter().map(
-            |Value {
-                 tokens,
-                 span,
-                 is_any,
-             }| {
-                if is_pattern && !is_any {
-                    quote_spanned!(at(span)=> ::core::option::Option::Some(#tokens))
-                } else {
-                    tokens
-                }
-            },
-        );
+        let verb = match &arguments {
+            None => "any",
+            Some(given) if given.iter().any(|argument| argument.is_any) => "pattern",
+            Some(_) => "key",
+        };
+        let arguments = arguments.into_iter().flatten().map(|argument| {
+            let (tokens, span) = (argument.tokens, argument.span);
+            if verb == "pattern" && !argument.is_any {
+                quote_spanned!(at(span)=> ::core::option::Option::Some(#tokens))
+            } else {
+                tokens
+            }
+        });
         match &call.callee {
             Callee::Function(path) => {
+                let verb = if verb == "any" { "__any" } else { verb };
                 let callee = companion_path(path, verb);
                 quote_spanned!(at(path.span())=> #private::Target::from(#callee(#(#arguments),*)))
             }
             Callee::Method(call) => {
-                let (receiver, dot, turbofish) = (&call.receiver, &call.dot_token, &call.turbofish);
-                let method =
-                    format_ident!("{}_{verb}", call.method.unraw(), span = call.method.span());
+                let (receiver, dot) = (&call.receiver, &call.dot_token);
+                let turbofish = call.turbofish.as_ref().filter(|_| verb != "any");
+                let name = call.method.unraw();
+                let method = match verb {
+                    "any" => format_ident!("__{name}_any", span = call.method.span()),
+                    verb => format_ident!("{name}_{verb}", span = call.method.span()),
+                };
                 quote_spanned!(at(call.method.span())=>
                     #private::Target::from(#receiver #dot #method #turbofish(#(#arguments),*)))
             }
@@ -262,5 +291,8 @@ fn companion_path(path: &Path, verb: &str) -> TokenStream {
     };
     let verb = Ident::new(verb, last.ident.span());
     let generics = std::mem::replace(&mut last.arguments, PathArguments::None);
+    if verb == "__any" {
+        return quote!(#path::#verb);
+    }
     quote!(#path::#verb #generics)
 }

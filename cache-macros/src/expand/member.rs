@@ -35,11 +35,11 @@ pub(super) fn frame(cached: &Cached, members: &TokenStream) -> TokenStream {
 pub(super) fn member_name(cached: &Cached, verb: &str) -> Ident {
     let name = &cached.function.sig.ident;
     match (cached.companion, verb) {
-        (Companion::Methods, "site") => {
+        (Companion::Methods, "site" | "any") => {
             format_ident!("__{}_{verb}", name.unraw(), span = name.span())
         }
         (Companion::Methods, verb) => format_ident!("{}_{verb}", name.unraw(), span = name.span()),
-        (_, "site") => format_ident!("__{verb}", span = name.span()),
+        (_, "site" | "any") => format_ident!("__{verb}", span = name.span()),
         (_, verb) => format_ident!("{verb}", span = name.span()),
     }
 }
@@ -88,9 +88,13 @@ impl Member {
         };
         let clause = &generics.where_clause;
         let (params, _, _) = generics.split_for_impl();
+        let doc = match self.verb {
+            "any" => ours!(#[doc(hidden)]),
+            _ => ours!(#[doc = #doc]),
+        };
         ours! {
             #conditions
-            #[doc = #doc]
+            #doc
             #[allow(dead_code, deprecated, unused_variables, clippy::all, clippy::pedantic)]
             #[inline]
             #vis #is_async fn #name #params (#(#takes),*) #answer #clause { #body }

@@ -45,6 +45,13 @@ fn companion(cached: &Cached) -> TokenStream {
             optional,
             Some(ours!(#private::Pattern)),
         ),
+        member(
+            cached,
+            "any",
+            &Names::new(),
+            Type::to_token_stream,
+            Some(ours!(#private::Pattern)),
+        ),
         member(cached, "invalidate", policy, Type::to_token_stream, None),
     ];
     let answer = cached.function.answer();
@@ -81,7 +88,7 @@ fn member(
         verb,
         doc: "Stands in until the attribute is right.",
         kind: match verb {
-            "key" | "pattern" => Kind::Plain,
+            "key" | "pattern" | "any" => Kind::Plain,
             _ => Kind::Async,
         },
         takes: takes(cached, names, ty),

@@ -103,6 +103,13 @@ impl Pattern {
         Self { text }
     }
 
+    /// All keys of a domain, but for the bare domain itself.
+    pub(crate) fn domain(domain: &str) -> Self {
+        Self {
+            text: format!("{domain}:*"),
+        }
+    }
+
     /// Whether `key` is meant, segment by segment.
     pub(crate) fn matches(&self, key: &str) -> bool {
         let open = self.text.ends_with(":*");

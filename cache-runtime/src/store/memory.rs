@@ -107,6 +107,7 @@ impl Memory {
         for target in targets {
             match target {
                 Target::Tag(tag) => self.advance(TAGS, generations::scope_of_tag(tag.as_str())),
+                Target::Tags => self.advance(TAGS, ROOT),
                 Target::Pattern(pattern) => self.invalidate_pattern(pattern),
             }
         }
@@ -147,7 +148,12 @@ impl Memory {
         let tags = at
             .tags
             .iter()
-            .map(|tag| self.scope(TAGS, generations::scope_of_tag(tag.as_str())));
+            .map(|tag| generations::scope_of_tag(tag.as_str()));
+        let root = (!at.tags.is_empty()).then_some(ROOT);
+        let tags = root
+            .into_iter()
+            .chain(tags)
+            .map(|field| self.scope(TAGS, field));
         for generation in scopes.chain(tags) {
             stamp.add(&generation.load(Ordering::Acquire).to_le_bytes());
         }

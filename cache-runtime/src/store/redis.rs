@@ -157,6 +157,7 @@ impl Redis {
         for target in targets {
             match target {
                 Target::Tag(tag) => scopes.push((self.tags(), tag_field(tag))),
+                Target::Tags => scopes.push((self.tags(), ROOT)),
                 Target::Pattern(pattern) => match &pattern.reach() {
                     Reach::Exact => {
                         names.extend([self.entry(pattern.as_str()), self.fence(pattern.as_str())])

@@ -9,4 +9,5 @@ mod keys;
 mod observation;
 mod one_load;
 mod stored_bytes;
+mod undelivered;
 mod world;

@@ -112,6 +112,15 @@ impl World {
             .forget();
     }
 
+    /// Takes back the pass of a load that was cancelled at the gate.
+    pub(crate) fn discard_pass(&self) {
+        self.gate
+            .passed
+            .try_acquire()
+            .expect("a pass that nobody took")
+            .forget();
+    }
+
     /// Lets one load go on; later ones are not held.
     pub(crate) fn open_gate(&self) {
         self.gate.closed.store(false, Ordering::SeqCst);

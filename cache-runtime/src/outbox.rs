@@ -1,0 +1,264 @@
+//! Invalidations that did not reach the store (promise P3): kept, retried, and respected here until they have.
+//!
+//! What an undelivered invalidation names is neither looked up nor stored by this instance. A task of the cache's own delivers, each
+//! item on its own, and waits longer from round to round. The outbox is bounded: past its limit it names whole domains
+//! instead of single keys, which forgets nothing.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+
+use crate::engine::Engine;
+use crate::generations;
+use crate::key::{Key, Pattern, Tag, Target};
+use crate::store::StoreError;
+
+/// Waits between rounds of delivery, doubled from the first to the last.
+const FIRST_WAIT: Duration = Duration::from_millis(50);
+const LAST_WAIT: Duration = Duration::from_secs(1);
+
+/// Items delivered in one round trip, as long as the server takes them all.
+const BATCH: usize = 100;
+
+/// Undelivered invalidations.
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    items: Mutex<HashMap<Target, Item>>,
+    /// How many items there are, to be read without the lock.
+    depth: AtomicUsize,
+    limit: usize,
+    delivery: Mutex<Option<JoinHandle<()>>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Item {
+    since: Instant,
+    /// Counts how often it was put in: what was put in again while it was delivered stays.
+    times: u64,
+}
+
+impl Outbox {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            items: Mutex::default(),
+            depth: AtomicUsize::new(0),
+            limit: limit.max(1),
+            delivery: Mutex::new(None),
+        }
+    }
+
+    /// How many wait.
+    pub(crate) fn depth(&self) -> usize {
+        self.depth.load(Ordering::Acquire)
+    }
+
+    /// How long the oldest one waits.
+    pub(crate) fn age(&self) -> Option<Duration> {
+        let items = lock(&self.items);
+        items.values().map(|item| item.since.elapsed()).max()
+    }
+
+    /// Whether something that waits names `key` or one of `tags`.
+    pub(crate) fn names(&self, key: &Key, tags: &[Tag]) -> bool {
+        self.depth() > 0
+            && lock(&self.items).keys().any(|target| match target {
+                Target::Pattern(pattern) => pattern.matches(key.as_str()),
+                Target::Tag(tag) => tags.contains(tag),
+                Target::Tags => !tags.is_empty(),
+            })
+    }
+
+    /// Keeps `targets` until they are delivered.
+    pub(crate) fn put(&self, targets: impl IntoIterator<Item = Target>) {
+        let mut items = lock(&self.items);
+        for target in targets {
+            keep(&mut items, target, Instant::now());
+        }
+        if items.len() > self.limit {
+            widen(&mut items);
+        }
+        self.depth.store(items.len(), Ordering::Release);
+    }
+
+    fn waiting(&self) -> Vec<(Target, Item)> {
+        let items = lock(&self.items);
+        items
+            .iter()
+            .map(|(target, item)| (target.clone(), *item))
+            .collect()
+    }
+
+    fn delivered(&self, done: &[(Target, Item)]) {
+        let mut items = lock(&self.items);
+        for (target, item) in done {
+            if items.get(target).is_some_and(|now| now.times == item.times) {
+                items.remove(target);
+            }
+        }
+        self.depth.store(items.len(), Ordering::Release);
+    }
+
+    /// Sees to it that a task delivers what waits. Outside a runtime the next call of a cached function does it.
+    pub(crate) fn see_to_delivery(engine: &Arc<Engine>) {
+        let outbox = &engine.outbox;
+        let Ok(runtime) = Handle::try_current() else {
+            return;
+        };
+        let mut delivery = lock(&outbox.delivery);
+        if outbox.depth() > 0 && delivery.as_ref().is_none_or(JoinHandle::is_finished) {
+            *delivery = Some(runtime.spawn(deliver(Arc::downgrade(engine))));
+        }
+    }
+}
+
+impl Drop for Outbox {
+    fn drop(&mut self) {
+        let delivery = self
+            .delivery
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(task) = delivery.take() {
+            task.abort();
+        }
+    }
+}
+
+fn keep(items: &mut HashMap<Target, Item>, target: Target, since: Instant) {
+    let item = items.entry(target).or_insert(Item { since, times: 0 });
+    item.times += 1;
+    item.since = item.since.min(since);
+}
+
+/// Names domains instead of keys, and all tags instead of some.
+fn widen(items: &mut HashMap<Target, Item>) {
+    for (target, item) in std::mem::take(items) {
+        let (whole, itself) = match &target {
+            Target::Pattern(pattern) => {
+                let domain = generations::domain(pattern.as_str());
+                // `domain:*` names all keys but the bare `domain`.
+                (
+                    Target::Pattern(Pattern::domain(domain)),
+                    (pattern.as_str() == domain).then_some(target),
+                )
+            }
+            Target::Tag(_) | Target::Tags => (Target::Tags, None),
+        };
+        for target in itself.into_iter().chain([whole]) {
+            keep(items, target, item.since);
+        }
+    }
+}
+
+/// Delivers until nothing waits or the cache is gone.
+async fn deliver(engine: Weak<Engine>) {
+    let mut wait = FIRST_WAIT;
+    loop {
+        let Some(engine) = engine.upgrade() else {
+            return;
+        };
+        let before = engine.outbox.depth();
+        round(&engine).await;
+        match engine.outbox.depth() {
+            0 => {
+                tracing::info!("all waiting invalidations are delivered");
+                return;
+            }
+            after if after < before => wait = FIRST_WAIT,
+            _ => {}
+        }
+        drop(engine);
+        tokio::time::sleep(wait).await;
+        wait = LAST_WAIT.min(wait * 2);
+    }
+}
+
+/// Tries everything once: many together, and each alone where the server refuses some of them.
+async fn round(engine: &Engine) {
+    let waiting = engine.outbox.waiting();
+    for batch in waiting.chunks(BATCH) {
+        match attempt(engine, batch).await {
+            Ok(()) => {}
+            Err(StoreError::Refused(_)) => {
+                for item in batch {
+                    if let Err(error @ (StoreError::Unreachable | StoreError::TimedOut)) =
+                        attempt(engine, std::slice::from_ref(item)).await
+                    {
+                        tracing::debug!(%error, "invalidations wait on");
+                        return;
+                    }
+                }
+            }
+            Err(error) => {
+                tracing::debug!(%error, "invalidations wait on");
+                return;
+            }
+        }
+    }
+}
+
+async fn attempt(engine: &Engine, items: &[(Target, Item)]) -> Result<(), StoreError> {
+    let targets: Vec<Target> = items.iter().map(|(target, _)| target.clone()).collect();
+    engine.store.invalidate(&targets).await?;
+    engine.outbox.delivered(items);
+    Ok(())
+}
+
+/// Nothing under these locks can panic half way.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(text: &str) -> Key {
+        Key::of(Box::leak(text.to_owned().into_boxed_str()), &[])
+    }
+
+    fn pattern(text: &str) -> Target {
+        Pattern::parse(text).expect("a pattern").into()
+    }
+
+    #[test]
+    fn what_waits_is_named_and_what_was_delivered_is_not() {
+        let outbox = Outbox::new(10);
+        outbox.put([pattern("a:*:7"), Tag::new("t", []).into()]);
+        assert!(outbox.names(&key("a:x:7"), &[]) && !outbox.names(&key("a:x:8"), &[]));
+        assert!(outbox.names(&key("b"), &[Tag::new("t", [])]));
+        assert!(outbox.age().is_some());
+        let waiting = outbox.waiting();
+        outbox.put([pattern("a:*:7")]);
+        outbox.delivered(&waiting);
+        assert_eq!(
+            outbox.depth(),
+            1,
+            "what was put in again while it was delivered stays"
+        );
+        outbox.delivered(&outbox.waiting());
+        assert_eq!((outbox.depth(), outbox.age()), (0, None));
+    }
+
+    #[test]
+    fn past_its_limit_it_names_domains_and_forgets_nothing() {
+        let outbox = Outbox::new(100);
+        for id in 0..10_000 {
+            outbox.put([
+                pattern(&format!("a:{id}")),
+                pattern(&format!("b:x:{id}:*")),
+                Tag::new("t", [&id as _]).into(),
+            ]);
+            assert!(outbox.depth() <= 103);
+        }
+        outbox.put([pattern("c")]);
+        for named in ["a:7", "b:x:7:y", "a:9999", "c"] {
+            assert!(outbox.names(&key(named), &[]), "{named}");
+        }
+        assert!(outbox.names(&key("x"), &[Tag::new("t", [&7 as _])]));
+        assert!(!outbox.names(&key("x:y"), &[]));
+    }
+}
