@@ -109,7 +109,7 @@ fn load(function: &Function) -> TokenStream {
     ours!(let __cache_load = ::core::pin::pin!(async move { #edge #body });)
 }
 
-/// `P::stored(&probe, (&&&probe).shape())`: asks the answer's type what of it is the value. `what` is `stored` or
+/// `P::stored(&probe, (&&&&probe).shape())`: asks the answer's type what of it is the value. `what` is `stored` or
 /// `returned`.
 ///
 /// All of it stands in the place of the answer's type, so that one that cannot be stored is underlined there; and wherever
@@ -127,9 +127,9 @@ fn about(function: &Function, runtime: Option<&Path>, what: &str, probe: &Probe)
     quote_spanned! {span=>
         {
             #[allow(unused_imports)]
-            use #private::{ViaJson as _, ViaNested as _, ViaPlain as _, ViaResult as _};
+            use #private::{ViaDeep as _, ViaNested as _, ViaPlain as _, ViaResult as _};
             let __cache_probe = #probe;
-            #private::#what(&__cache_probe, (&&&__cache_probe).shape())
+            #private::#what(&__cache_probe, (&&&&__cache_probe).shape())
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::envelope;
 pub use crate::key::{Key, KeyPart, Pattern, Segment, Tag, Target};
 use crate::scope::{self, Mode};
 pub use crate::shape::{
-    IntoAnswer, Look, Probe, Shape, ViaJson, ViaNested, ViaPlain, ViaResult, probe, probe_type,
+    IntoAnswer, Look, Probe, Shape, ViaDeep, ViaNested, ViaPlain, ViaResult, probe, probe_type,
 };
 pub use crate::site::Site;
 

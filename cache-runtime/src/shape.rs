@@ -1,7 +1,7 @@
 //! What of an answer is cached: the `T` of `Result<T, E>`, of `Option<T>`, of `Json<T>`, or all of it.
 //!
 //! The question is answered by the answer's type, never by how its name is spelled, so that an alias of `Result` is a `Result`.
-//! Stable Rust has no specialization; instead the expansion writes `(&&&probe).shape()`, and method look-up takes the
+//! Stable Rust has no specialization; instead the expansion writes `(&&&&probe).shape()`, and method look-up takes the
 //! first of these traits that fits, with each `&` less (`autoref specialization`, described by D. Tolnay,
 //! <https://github.com/dtolnay/case-studies/blob/master/autoref-specialization/README.md>).
 
@@ -119,15 +119,29 @@ shape! {
     value => Ok(Some(value)), absent Some(Ok(None)), succeeded Result::is_ok
 }
 
-/// `Result<Option<T>, E>`, before `Result<T, E>` is considered.
-pub trait ViaNested {
+/// `Result<Option<Json<T>>, E>`, before everything else.
+pub trait ViaDeep {
+    /// The shape's type.
+    type Shape;
     /// The shape.
+    fn shape(&self) -> Self::Shape;
+}
+
+/// `Result<Option<T>, E>`, and `Json<T>` alone, in a `Result` or in an `Option`.
+pub trait ViaNested {
+    /// The shape's type.
+    type Shape;
+    /// The shape.
+    fn shape(&self) -> Self::Shape;
+}
+
+impl<T, E> ViaNested for &&Probe<Result<Option<T>, E>> {
+    type Shape = FallibleOptional;
+
     fn shape(&self) -> FallibleOptional {
         FallibleOptional
     }
 }
-
-impl<T, E> ViaNested for &&Probe<Result<Option<T>, E>> {}
 
 /// `Result<T, E>` and `Option<T>`.
 pub trait ViaResult {
@@ -163,19 +177,11 @@ pub trait ViaPlain {
 
 impl<R> ViaPlain for Probe<R> {}
 
-/// `Json<T>`, alone and in a `Result` or an `Option`: the `T` is stored.
-pub trait ViaJson {
-    /// The shape's type.
-    type Shape;
-    /// The shape.
-    fn shape(&self) -> Self::Shape;
-}
-
 #[cfg(feature = "axum")]
 mod json {
     use axum::Json;
 
-    use super::{Look, Probe, Shape, ViaJson};
+    use super::{IntoAnswer, Look, Probe, Shape, ViaDeep, ViaNested};
 
     shape! {
         /// `Json<T>`
@@ -196,7 +202,7 @@ mod json {
 
     macro_rules! via {
         ($($shape:ident<$($param:ident),+> for $answer:ty),*) => {$(
-            impl<$($param),+> ViaJson for &&Probe<$answer> {
+            impl<$($param),+> ViaNested for &&Probe<$answer> {
                 type Shape = $shape;
 
                 fn shape(&self) -> $shape {
@@ -207,9 +213,56 @@ mod json {
     }
 
     via!(JsonAnswer<T> for Json<T>, FallibleJson<T, E> for Result<Json<T>, E>, OptionalJson<T> for Option<Json<T>>);
+
+    shape! {
+        /// `Result<Option<Json<T>>, E>`
+        FallibleOptionalJson<T, E> for Result<Option<Json<T>>, E>, value T,
+        answer => match answer {
+            Ok(Some(json)) => Look::Value(&json.0),
+            Ok(None) => Look::Absent,
+            Err(_) => Look::Failed,
+        },
+        value => Ok(Some(Json(value))), absent Some(Ok(None)), succeeded Result::is_ok
+    }
+
+    impl<T, E> ViaDeep for &&&Probe<Result<Option<Json<T>>, E>> {
+        type Shape = FallibleOptionalJson;
+
+        fn shape(&self) -> FallibleOptionalJson {
+            FallibleOptionalJson
+        }
+    }
+
+    impl<T> IntoAnswer<Json<T>> for T {
+        fn into_answer(self) -> Json<T> {
+            Json(self)
+        }
+    }
+
+    impl<T, E> IntoAnswer<Result<Json<T>, E>> for T {
+        fn into_answer(self) -> Result<Json<T>, E> {
+            Ok(Json(self))
+        }
+    }
+
+    impl<T, E> IntoAnswer<Result<Option<Json<T>>, E>> for T {
+        fn into_answer(self) -> Result<Option<Json<T>>, E> {
+            Ok(Some(Json(self)))
+        }
+    }
+
+    impl<T> IntoAnswer<Option<Json<T>>> for T {
+        fn into_answer(self) -> Option<Json<T>> {
+            Some(Json(self))
+        }
+    }
 }
 
 /// What may be given to a companion's `put`: the whole answer, or the value inside it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an answer of this function",
+    label = "expected `{R}`, or the value inside it"
+)]
 pub trait IntoAnswer<R> {
     /// The answer.
     fn into_answer(self) -> R;
@@ -247,7 +300,7 @@ mod tests {
 
     macro_rules! shape_of {
         ($type:ty) => {
-            (&&&probe_type::<$type>()).shape()
+            (&&&&probe_type::<$type>()).shape()
         };
     }
 
@@ -277,5 +330,27 @@ mod tests {
         assert!(!Optional.succeeded(&None::<u32>));
         assert!(!Fallible.succeeded(&Alias::<u32>::Err(std::fmt::Error)));
         assert!(Plain.succeeded(&()));
+    }
+
+    #[cfg(feature = "axum")]
+    #[test]
+    fn what_stands_in_json_is_the_value() {
+        use axum::Json;
+
+        fn value<R, S: Shape<R, Value = u32>>(_: Probe<R>, _: S) {}
+
+        macro_rules! holds_number {
+            ($($type:ty),*) => {$(
+                value(probe_type::<$type>(), shape_of!($type));
+                let _: $type = 7_u32.into_answer();
+            )*};
+        }
+
+        holds_number!(
+            Json<u32>,
+            Option<Json<u32>>,
+            Alias<Json<u32>>,
+            Alias<Option<Json<u32>>>
+        );
     }
 }
