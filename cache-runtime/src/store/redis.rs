@@ -27,6 +27,9 @@ use crate::key::{Key, Reach, Tag, Target};
 /// How long an abandoned load's fence stays. A load that takes longer is answered and not stored.
 const FENCE_LIFE: Duration = Duration::from_secs(600);
 
+/// Generations that a domain keeps, some 8 MB of them. Past that they are dropped, and every answer of the domain is loaded anew once.
+const MOST_SCOPES: usize = 100_000;
+
 /// What stands in for the head of a key that holds no string at all.
 const NOT_A_STRING: &[u8] = b"!";
 
@@ -185,37 +188,51 @@ impl Redis {
         scopes: Vec<(String, Field)>,
         mut names: Vec<String>,
     ) -> Result<(), StoreError> {
-        if !scopes.is_empty() {
-            let mut commands = Pipeline::with_capacity(scopes.len() + 1);
-            commands.atomic();
-            for (hash, field) in &scopes {
-                let field = if *field == ROOT {
-                    b"root".to_vec()
-                } else {
-                    field.to_le_bytes().to_vec()
-                };
-                commands
-                    .hset(hash, field, &fastrand::u64(..).to_le_bytes()[..])
-                    .ignore();
-            }
-            if !names.is_empty() {
-                commands.unlink(&names).ignore();
-            }
-            match self
-                .within_deadline(async |live| commands.exec_async(&mut live.connection()).await)
-                .await
-            {
-                // Out of memory, a server still deletes, though not in a transaction: without its generations a whole domain is old.
-                Err(StoreError::Refused(_)) => {
-                    names.extend(scopes.into_iter().map(|(hash, _)| hash))
-                }
-                done => return done,
-            }
+        if scopes.is_empty() {
+            return self.unlink(&names).await;
         }
+        let mut commands = Pipeline::with_capacity(2 * scopes.len() + 1);
+        commands.atomic();
+        for (hash, field) in &scopes {
+            let field = match *field {
+                ROOT => b"root".to_vec(),
+                field => field.to_le_bytes().to_vec(),
+            };
+            let generation = fastrand::u64(..).to_le_bytes();
+            commands.hset(hash, field, &generation[..]).ignore();
+            commands.hlen(hash);
+        }
+        if !names.is_empty() {
+            commands.unlink(&names).ignore();
+        }
+        let lengths: Result<Vec<usize>, _> = self
+            .within_deadline(async |live| commands.query_async(&mut live.connection()).await)
+            .await;
+        let hashes = scopes.into_iter().map(|(hash, _)| hash);
+        match lengths {
+            // Without its generations a whole domain is old, which is always safe: they stay bounded so.
+            Ok(lengths) => {
+                let full = hashes
+                    .zip(lengths)
+                    .filter(|(_, length)| *length > MOST_SCOPES);
+                self.unlink(&full.map(|(hash, _)| hash).collect::<Vec<_>>())
+                    .await
+            }
+            // Out of memory, a server still deletes, though not in a transaction.
+            Err(StoreError::Refused(_)) => {
+                names.extend(hashes);
+                self.unlink(&names).await
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Removes keys, in one command.
+    async fn unlink(&self, names: &[String]) -> Result<(), StoreError> {
         if names.is_empty() {
             return Ok(());
         }
-        let unlink = redis::Cmd::unlink(&names);
+        let unlink = redis::Cmd::unlink(names);
         self.within_deadline(async |live| unlink.exec_async(&mut live.connection()).await)
             .await
     }

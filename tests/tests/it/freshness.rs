@@ -379,8 +379,40 @@ async fn the_cost_of_a_pattern_does_not_grow_with_the_keys() {
         "commands for ten keys and for a million"
     );
     assert!(
-        costs[1] <= 3,
-        "MULTI, HSET, EXEC, but {} commands",
+        costs[1] <= 4,
+        "MULTI, HSET, HLEN, EXEC, but {} commands",
         costs[1]
     );
+}
+
+/// As many generations as distinct patterns were invalidated, up to a bound.
+#[tokio::test]
+async fn the_generations_of_a_domain_are_bounded() {
+    let world = World::redis().await;
+    let mut redis = world.server().connection().await;
+    run(&world, 1, "part").await;
+    let fill = redis::Script::new(
+        "for id = 1, 99999 do redis.call('HSET', KEYS[1], 'x' .. id, 'generation') end",
+    );
+    let _: () = fill
+        .key("cache:%gen:agent")
+        .invoke_async(&mut redis)
+        .await
+        .unwrap();
+    let mut longest = 0;
+    for id in 1..=10 {
+        world.set_row(id, id);
+        write(Way::Trailing, &world, id, 100 + id).await;
+        assert_eq!(run(&world, id, "part").await, 100 + id);
+        let length: usize = redis.hlen("cache:%gen:agent").await.unwrap();
+        longest = longest.max(length);
+    }
+    assert!(longest <= 100_000, "{longest} generations");
+    assert!(
+        longest < 100,
+        "they were not dropped at the bound: {longest}"
+    );
+    let loads = world.loads();
+    run(&world, 10, "part").await;
+    assert_eq!(world.loads(), loads, "not cached any more");
 }

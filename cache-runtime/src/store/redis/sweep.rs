@@ -49,13 +49,11 @@ impl Redis {
                 .await?;
             // A glob's `*` runs over `:`, a pattern's does not.
             let meant: Vec<_> = found
-                .iter()
+                .into_iter()
                 .filter(|name| key(name).is_some_and(|key| pattern.matches(key)))
                 .collect();
             if !meant.is_empty() {
-                let unlink = Cmd::unlink(&meant);
-                self.within_deadline(async |live| unlink.exec_async(&mut live.connection()).await)
-                    .await?;
+                self.unlink(&meant).await?;
             }
             if next == 0 {
                 return Ok(());
