@@ -46,7 +46,7 @@ impl Cache {
     }
 
     /// The default cache. Where none is installed, it is made from the environment; what is wrong there is logged and left out,
-    /// and where it is the server's address or a switch, the cache is switched off.
+    /// and where it is the server's address, a switch or the prefix, the cache is switched off.
     pub fn current() -> Self {
         if let Some(engine) = INSTALLED.load_full() {
             return Self { engine };
@@ -72,7 +72,7 @@ impl Cache {
     }
 
     /// Makes everything that `targets` name old, on all instances: a call that begins after this returned never gets what was loaded
-    /// before. It costs one round trip, however many keys there are.
+    /// before. It costs one round trip, however many keys there are; but for patterns that cut inside a segment, which walk through all keys.
     ///
     /// What cannot be delivered is queued and retried in the background, also when this future is dropped; until then this instance
     /// answers what it names from the source. Other instances may serve the old answers until it is delivered.

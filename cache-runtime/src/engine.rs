@@ -76,7 +76,7 @@ pub(crate) struct Found {
 pub(crate) struct Loading<'a> {
     leader: Leader,
     /// Kept until the answer is stored: whoever announced a load before that still finds it here.
-    _seat: Seat<'a>,
+    seat: Seat<'a>,
     ticket: Ticket,
     began: Instant,
     /// A newer version of the program has stored its answer: it stays.
@@ -118,6 +118,9 @@ impl Engine {
     ) -> Result<(), Error> {
         if targets.is_empty() {
             return Ok(());
+        }
+        if self.outbox.depth() > 0 {
+            Outbox::see_to_delivery(self);
         }
         let pledge = Pledge::new(self, site, targets);
         if let Err(error) = self.store.invalidate(&pledge.targets).await {
@@ -235,12 +238,14 @@ impl<'a> Session<'a> {
                 self.function.counters.loads.one();
                 Step::Lead(Loading {
                     leader,
-                    _seat: seat,
+                    seat,
                     ticket,
                     began: Instant::now(),
                     keep_stored,
                 })
             }
+            // What was shared is what could not be decoded.
+            Turn::Share(_) if self.distrusted.is_some() => self.alone(),
             Turn::Share(entry) => match self.open(&entry) {
                 Ok(label) => Step::Found(Found {
                     entry,
@@ -311,12 +316,12 @@ impl<'a> Session<'a> {
 
     /// Stores what was not loaded by the function; loads on their way are refused.
     pub(crate) async fn put(&self, loaded: Loaded) {
-        let Some(ttl) = loaded.ttl.filter(|ttl| !ttl.is_zero()) else {
-            return;
-        };
         if !self.engine.enabled || !self.request.key.is_usable() || self.function.shadowed {
             return self.function.counters.bypassed.one();
         }
+        let Some(ttl) = loaded.ttl.filter(|ttl| !ttl.is_zero()) else {
+            return self.displace().await;
+        };
         let at = Address {
             key: self.request.key,
             tags: self.request.tags,
@@ -355,13 +360,31 @@ impl<'a> Session<'a> {
         let Some(loaded) = loaded else {
             return loading.leader.share_nothing();
         };
-        let ttl = loaded
-            .ttl
-            .filter(|ttl| !ttl.is_zero() && !loading.keep_stored);
-        let entry = self.seal(loaded, loading.ticket, loading.began.elapsed());
-        loading.leader.share(entry.clone());
-        if let Some(ttl) = ttl {
-            self.fill(loading.ticket, entry, ttl).await;
+        let (seat, ticket) = (loading.seat, loading.ticket);
+        let ttl = loaded.ttl.filter(|ttl| !ttl.is_zero());
+        let entry = self.seal(loaded, ticket, loading.began.elapsed());
+        loading.leader.share(entry.clone(), ttl);
+        let stored = match ttl {
+            Some(ttl) if !loading.keep_stored => self.fill(ticket, entry, ttl).await,
+            Some(_) => false,
+            None => {
+                self.displace().await;
+                false
+            }
+        };
+        if !stored {
+            // For those that waited; who comes from now on loads.
+            seat.forget(ticket);
+        }
+    }
+
+    /// A fresh answer that is not to be stored takes the place of what is: where the call was told to replace it.
+    async fn displace(&self) {
+        if self.request.mode == Mode::Refresh {
+            let key = Target::from(self.request.key.clone());
+            if let Err(error) = self.engine.store.invalidate(&[key]).await {
+                self.not_stored(&error);
+            }
         }
     }
 
@@ -370,7 +393,7 @@ impl<'a> Session<'a> {
             codec: Codec::Json,
             absent: loaded.absent,
             version: self.request.site.version,
-            template: self.request.site.template_hash(),
+            origin: self.request.site.origin(),
             stamp: ticket.stamp,
             ttl: loaded.ttl.unwrap_or_default(),
             load_time,
@@ -380,20 +403,25 @@ impl<'a> Session<'a> {
         Bytes::from(entry)
     }
 
-    async fn fill(&self, ticket: Ticket, entry: Bytes, ttl: Duration) {
+    /// Whether it was stored.
+    async fn fill(&self, ticket: Ticket, entry: Bytes, ttl: Duration) -> bool {
         match self
             .engine
             .store
             .fill(self.request.key, ticket.fence, entry, ttl)
             .await
         {
-            Ok(true) => self.function.counters.stores.one(),
+            Ok(true) => {
+                self.function.counters.stores.one();
+                return true;
+            }
             Ok(false) => {
                 self.function.counters.refused_stores.one();
                 tracing::debug!(key = %self.request.key, "answer not stored: the key was invalidated while it was loaded");
             }
             Err(error) => self.not_stored(&error),
         }
+        false
     }
 
     fn not_stored(&self, error: &StoreError) {
@@ -416,11 +444,7 @@ impl<'a> Session<'a> {
     }
 
     fn open(&self, entry: &[u8]) -> Result<Label, Rejected> {
-        envelope::open(
-            entry,
-            self.request.site.template_hash(),
-            self.request.site.version,
-        )
+        envelope::open(entry, self.request.site.origin(), self.request.site.version)
     }
 
     /// Only callers that read the same bytes alike share a load.
@@ -428,7 +452,7 @@ impl<'a> Session<'a> {
         format!(
             "{}#{:x}.{}",
             self.request.key,
-            self.request.site.template_hash(),
+            self.request.site.origin(),
             self.request.site.version
         )
     }

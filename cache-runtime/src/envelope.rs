@@ -5,7 +5,7 @@
 //! | 1 | format of the envelope |
 //! | 1 | codec in the low four bits; bit 7: the answer was "nothing there" |
 //! | 2 | the value's `version` |
-//! | 4 | hash of the key's template: `agents:{}` with the value `list` is not `agents:list` |
+//! | 4 | origin: hash of the function's path and its template: `agents:{}` with the value `list` is not `agents:list` |
 //! | 16 | stamp |
 //! | 6 | when it was stored, milliseconds since 1970 by the writer's clock (to be shown, never to be decided on) |
 //! | 5 | ttl, milliseconds |
@@ -37,7 +37,7 @@ pub(crate) struct Label {
     /// The answer was `None`: there is no value.
     pub(crate) absent: bool,
     pub(crate) version: u16,
-    pub(crate) template: u32,
+    pub(crate) origin: u32,
     pub(crate) stamp: Stamp,
     pub(crate) ttl: Duration,
     pub(crate) load_time: Duration,
@@ -48,7 +48,7 @@ pub(crate) struct Label {
 pub(crate) enum Rejected {
     /// Not an envelope, cut short, or damaged.
     Corrupt,
-    /// Written by a function with another key template.
+    /// Written by another function.
     Foreign,
     /// Written by another version of the value: `newer` than the reader knows, or older.
     Version { newer: bool },
@@ -67,7 +67,7 @@ pub(crate) fn seal(entry: &mut [u8], label: &Label) {
     entry[0] = FORMAT;
     entry[1] = label.codec as u8 | if label.absent { ABSENT } else { 0 };
     entry[2..4].copy_from_slice(&label.version.to_le_bytes());
-    entry[4..8].copy_from_slice(&label.template.to_le_bytes());
+    entry[4..8].copy_from_slice(&label.origin.to_le_bytes());
     entry[8..24].copy_from_slice(&label.stamp.0.to_le_bytes());
     entry[24..30].copy_from_slice(&milliseconds(since_epoch)[..6]);
     entry[30..35].copy_from_slice(&milliseconds(label.ttl)[..5]);
@@ -78,10 +78,10 @@ pub(crate) fn seal(entry: &mut [u8], label: &Label) {
     entry[CHECKSUM].copy_from_slice(&sum);
 }
 
-/// The label of `entry`, when it is whole and was written for `template` and `version`.
-pub(crate) fn open(entry: &[u8], template: u32, version: u16) -> Result<Label, Rejected> {
+/// The label of `entry`, when it is whole and was written for `origin` and `version`.
+pub(crate) fn open(entry: &[u8], origin: u32, version: u16) -> Result<Label, Rejected> {
     let label = read(entry).ok_or(Rejected::Corrupt)?;
-    if label.template != template {
+    if label.origin != origin {
         return Err(Rejected::Foreign);
     }
     if label.version != version {
@@ -110,7 +110,7 @@ fn read(entry: &[u8]) -> Option<Label> {
         codec: Codec::from_byte(entry[1] & 0x0f)?,
         absent: entry[1] & ABSENT != 0,
         version: number(2..4) as u16,
-        template: number(4..8) as u32,
+        origin: number(4..8) as u32,
         stamp: Stamp(number(8..24)),
         ttl: Duration::from_millis(number(30..35) as u64),
         load_time: Duration::from_millis(number(35..39) as u64),
@@ -139,7 +139,7 @@ mod tests {
             codec: Codec::Json,
             absent: value.is_empty(),
             version: 3,
-            template: 7,
+            origin: 7,
             stamp: Stamp(1 << 100),
             ttl: Duration::from_secs(90 * 24 * 3600),
             load_time: Duration::from_millis(1234),

@@ -10,7 +10,7 @@ const SWITCHES: [&str; 2] = ["ENABLE_CACHE", "CACHE_ENABLED"];
 const TTLS: [&str; 2] = ["CACHE_TTL", "CACHE_TTL_SECONDS"];
 
 /// What `variable` gives, read into a builder. Whatever is wrong is left out and told; where it is the server's address or a
-/// switch, the cache is switched off, since caching on its own would keep this instance from hearing of the others' writes.
+/// switch or the prefix, the cache is switched off, since caching on its own would keep this instance from hearing of the others' writes.
 pub(crate) fn read(variable: impl Fn(&str) -> Option<String>) -> (Builder, Vec<String>) {
     let mut environment = Environment {
         variable,
@@ -22,10 +22,14 @@ pub(crate) fn read(variable: impl Fn(&str) -> Option<String>) -> (Builder, Vec<S
             builder.enabled &= enabled;
         }
     }
+    // A wrong word leaves the server known, so that this instance's writes still reach the fleet.
+    let before = environment.problems.len();
     let redis_enabled = environment.switch("REDIS_ENABLED").unwrap_or(true);
+    let unused = !redis_enabled && environment.problems.len() == before;
+    builder.enabled &= redis_enabled;
     match environment.server() {
-        Ok(server) if redis_enabled => builder.server = server,
-        Ok(_) => builder.enabled = false,
+        Ok(server) if !unused => builder.server = server,
+        Ok(_) => {}
         Err(()) => builder.enabled = false,
     }
     if let Some(ttl) = environment.ttl() {
@@ -34,9 +38,12 @@ pub(crate) fn read(variable: impl Fn(&str) -> Option<String>) -> (Builder, Vec<S
     if let Some(prefix) = environment.text("CACHE_PREFIX") {
         match Builder::check_prefix(&prefix) {
             Ok(()) => builder = builder.prefix(prefix),
-            Err(problem) => environment
-                .problems
-                .push(format!("CACHE_PREFIX: {problem}")),
+            Err(problem) => {
+                environment
+                    .problems
+                    .push(format!("CACHE_PREFIX: {problem}"));
+                builder.enabled = false;
+            }
         }
     }
     if let Some(timeout) = environment.seconds("REDIS_SOCKET_TIMEOUT") {

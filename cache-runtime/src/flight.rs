@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::Notify;
@@ -44,8 +45,8 @@ enum State {
     /// Nobody loads: the first to come leads.
     Vacant,
     Running,
-    /// The entry, as it would be stored.
-    Loaded(Bytes),
+    /// The entry, as it would be stored, and until when it may be.
+    Loaded(Bytes, Option<Instant>),
     /// There is nothing to share: each caller loads on its own.
     Unshared,
 }
@@ -117,9 +118,8 @@ impl Seat<'_> {
     fn load(&self, ticket: Ticket) -> Arc<Load> {
         let mut shard = self.flights.shard(&self.key);
         let room = shard.entry(self.key.clone()).or_default();
-        // What failed to be shared is not joined by anybody who comes later.
-        room.loads
-            .retain(|(_, load)| !matches!(*lock(&load.state), State::Unshared));
+        // What failed to be shared, or has expired, is not joined by anybody who comes later.
+        room.loads.retain(|(_, load)| lock(&load.state).is_joined());
         if let Some((_, load)) = room.loads.iter().find(|(known, _)| *known == ticket) {
             return load.clone();
         }
@@ -129,6 +129,26 @@ impl Seat<'_> {
         });
         room.loads.push((ticket, load.clone()));
         load
+    }
+}
+
+impl Seat<'_> {
+    /// Lets nobody join the load of `ticket` any more; who has joined still gets its answer.
+    pub(crate) fn forget(&self, ticket: Ticket) {
+        let mut shard = self.flights.shard(&self.key);
+        if let Some(room) = shard.get_mut(&self.key) {
+            room.loads.retain(|(known, _)| *known != ticket);
+        }
+    }
+}
+
+impl State {
+    fn is_joined(&self) -> bool {
+        match self {
+            Self::Vacant | Self::Running => true,
+            Self::Loaded(_, expires) => expires.is_none_or(|expires| expires > Instant::now()),
+            Self::Unshared => false,
+        }
     }
 }
 
@@ -154,7 +174,7 @@ impl Load {
                 Some(Turn::Lead(Leader { load: self.clone() }))
             }
             State::Running => None,
-            State::Loaded(entry) => Some(Turn::Share(entry.clone())),
+            State::Loaded(entry, _) => Some(Turn::Share(entry.clone())),
             State::Unshared => Some(Turn::Alone),
         }
     }
@@ -162,8 +182,9 @@ impl Load {
 
 impl Leader {
     /// Gives `entry` to all that wait, and to all that come with the same ticket.
-    pub(crate) fn share(self, entry: Bytes) {
-        self.end(State::Loaded(entry));
+    pub(crate) fn share(self, entry: Bytes, ttl: Option<Duration>) {
+        let expires = ttl.and_then(|ttl| Instant::now().checked_add(ttl));
+        self.end(State::Loaded(entry, expires));
     }
 
     /// Sends all that wait to load on their own.
@@ -218,7 +239,7 @@ mod tests {
             Turn::Lead(leader) => {
                 loads.fetch_add(1, Ordering::Relaxed);
                 tokio::task::yield_now().await;
-                leader.share(Bytes::from_static(b"x"));
+                leader.share(Bytes::from_static(b"x"), None);
                 Bytes::from_static(b"x")
             }
             Turn::Share(bytes) => bytes,
@@ -272,7 +293,7 @@ mod tests {
             panic!("the second leads")
         };
         assert!(futures_util::poll!(&mut third).is_pending());
-        leader.share(Bytes::new());
+        leader.share(Bytes::new(), None);
         assert!(matches!(third.await, Turn::Share(_)));
     }
 

@@ -4,6 +4,7 @@ mod encode;
 mod pattern;
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub(crate) use encode::is_plain;
 pub(crate) use pattern::Reach;
@@ -127,11 +128,16 @@ pub trait KeyPart: Sealed {
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + ?Sized> KeyPart for T {
     fn write(&self, out: &mut String) -> Result<(), Unencodable> {
-        encode::segment(self, out).map_err(|_| Unencodable)
+        let start = out.len();
+        let written = catch_unwind(AssertUnwindSafe(|| encode::segment(self, out)));
+        written.ok().and_then(Result::ok).ok_or_else(|| {
+            out.truncate(start);
+            Unencodable
+        })
     }
 }
 
-/// A value's `Serialize` implementation reported an error.
+/// A value's `Serialize` implementation reported an error, or panicked.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Unencodable;

@@ -1,12 +1,12 @@
 //! Invalidations that did not reach the store (promise P3): kept, retried, and respected here until they have.
 //!
-//! What an undelivered invalidation names is neither looked up nor stored by this instance. A task of the cache's own delivers, each
-//! item on its own, and waits longer from round to round. The outbox is bounded: past its limit it names whole domains
-//! instead of single keys, which forgets nothing.
+//! What an undelivered invalidation names is not looked up by this instance. A task delivers, each item on its own, and waits longer
+//! from round to round; it keeps the cache alive until nothing waits. The outbox is bounded: past its limits it names whole
+//! domains instead of single keys, which forgets nothing.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 use crate::engine::Engine;
 use crate::generations;
-use crate::key::{Key, Pattern, Tag, Target};
+use crate::key::{Key, Pattern, Reach, Tag, Target};
 use crate::store::StoreError;
 
 /// Waits between rounds of delivery, doubled from the first to the last.
@@ -24,14 +24,25 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 /// Items delivered in one round trip, as long as the server takes them all.
 const BATCH: usize = 100;
 
+/// Patterns that are kept one by one: each look-up compares its key with all of them.
+const PATTERNS: usize = 256;
+
 /// Undelivered invalidations.
 #[derive(Debug)]
 pub(crate) struct Outbox {
-    items: Mutex<HashMap<Target, Item>>,
+    items: Mutex<Items>,
     /// How many items there are, to be read without the lock.
     depth: AtomicUsize,
     limit: usize,
     delivery: Mutex<Option<JoinHandle<()>>>,
+}
+
+#[derive(Debug, Default)]
+struct Items {
+    /// Single keys and tags.
+    named: HashMap<Target, Item>,
+    /// Patterns with wildcards, and all tags.
+    broad: HashMap<Target, Item>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +50,63 @@ struct Item {
     since: Instant,
     /// Counts how often it was put in: what was put in again while it was delivered stays.
     times: u64,
+}
+
+impl Items {
+    fn len(&self) -> usize {
+        self.named.len() + self.broad.len()
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&Target, &Item)> {
+        self.named.iter().chain(&self.broad)
+    }
+
+    fn of(&mut self, target: &Target) -> &mut HashMap<Target, Item> {
+        match target {
+            Target::Tag(_) => &mut self.named,
+            Target::Pattern(pattern) if pattern.reach() == Reach::Exact => &mut self.named,
+            Target::Pattern(_) | Target::Tags => &mut self.broad,
+        }
+    }
+
+    fn keep(&mut self, target: Target, since: Instant) {
+        let item = self
+            .of(&target)
+            .entry(target)
+            .or_insert(Item { since, times: 0 });
+        item.times += 1;
+        item.since = item.since.min(since);
+    }
+
+    fn names(&self, key: &Key, tags: &[Tag]) -> bool {
+        self.named.contains_key(&Target::from(key.clone()))
+            || tags
+                .iter()
+                .any(|tag| self.named.contains_key(&Target::from(tag.clone())))
+            || self.broad.keys().any(|target| match target {
+                Target::Pattern(pattern) => pattern.matches(key.as_str()),
+                Target::Tags => !tags.is_empty(),
+                Target::Tag(_) => false,
+            })
+    }
+
+    /// Names domains instead of keys and patterns, and all tags instead of some.
+    fn widen(&mut self) {
+        let Self { named, broad } = std::mem::take(self);
+        for (target, item) in named.into_iter().chain(broad) {
+            match &target {
+                Target::Pattern(pattern) => {
+                    let domain = generations::domain(pattern.as_str());
+                    self.keep(Target::Pattern(Pattern::domain(domain)), item.since);
+                    // `domain:*` names all keys but the bare `domain`.
+                    if pattern.as_str() == domain {
+                        self.keep(target, item.since);
+                    }
+                }
+                Target::Tag(_) | Target::Tags => self.keep(Target::Tags, item.since),
+            }
+        }
+    }
 }
 
 impl Outbox {
@@ -59,27 +127,22 @@ impl Outbox {
     /// How long the oldest one waits.
     pub(crate) fn age(&self) -> Option<Duration> {
         let items = lock(&self.items);
-        items.values().map(|item| item.since.elapsed()).max()
+        items.iter().map(|(_, item)| item.since.elapsed()).max()
     }
 
     /// Whether something that waits names `key` or one of `tags`.
     pub(crate) fn names(&self, key: &Key, tags: &[Tag]) -> bool {
-        self.depth() > 0
-            && lock(&self.items).keys().any(|target| match target {
-                Target::Pattern(pattern) => pattern.matches(key.as_str()),
-                Target::Tag(tag) => tags.contains(tag),
-                Target::Tags => !tags.is_empty(),
-            })
+        self.depth() > 0 && lock(&self.items).names(key, tags)
     }
 
     /// Keeps `targets` until they are delivered.
     pub(crate) fn put(&self, targets: impl IntoIterator<Item = Target>) {
         let mut items = lock(&self.items);
         for target in targets {
-            keep(&mut items, target, Instant::now());
+            items.keep(target, Instant::now());
         }
-        if items.len() > self.limit {
-            widen(&mut items);
+        if items.len() > self.limit || items.broad.len() > PATTERNS {
+            items.widen();
         }
         self.depth.store(items.len(), Ordering::Release);
     }
@@ -95,11 +158,22 @@ impl Outbox {
     fn delivered(&self, done: &[(Target, Item)]) {
         let mut items = lock(&self.items);
         for (target, item) in done {
-            if items.get(target).is_some_and(|now| now.times == item.times) {
-                items.remove(target);
+            let kept = items.of(target);
+            if kept.get(target).is_some_and(|now| now.times == item.times) {
+                kept.remove(target);
             }
         }
         self.depth.store(items.len(), Ordering::Release);
+    }
+
+    /// Whether nothing waits. Then the task that asks must end: under this lock nobody can have counted on it meanwhile.
+    fn is_done(&self) -> bool {
+        let mut delivery = lock(&self.delivery);
+        let done = self.depth() == 0;
+        if done {
+            *delivery = None;
+        }
+        done
     }
 
     /// Sees to it that a task delivers what waits. Outside a runtime the next call of a cached function does it.
@@ -110,67 +184,24 @@ impl Outbox {
         };
         let mut delivery = lock(&outbox.delivery);
         if outbox.depth() > 0 && delivery.as_ref().is_none_or(JoinHandle::is_finished) {
-            *delivery = Some(runtime.spawn(deliver(Arc::downgrade(engine))));
+            *delivery = Some(runtime.spawn(deliver(engine.clone())));
         }
     }
 }
 
-impl Drop for Outbox {
-    fn drop(&mut self) {
-        let delivery = self
-            .delivery
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(task) = delivery.take() {
-            task.abort();
-        }
-    }
-}
-
-fn keep(items: &mut HashMap<Target, Item>, target: Target, since: Instant) {
-    let item = items.entry(target).or_insert(Item { since, times: 0 });
-    item.times += 1;
-    item.since = item.since.min(since);
-}
-
-/// Names domains instead of keys, and all tags instead of some.
-fn widen(items: &mut HashMap<Target, Item>) {
-    for (target, item) in std::mem::take(items) {
-        let (whole, itself) = match &target {
-            Target::Pattern(pattern) => {
-                let domain = generations::domain(pattern.as_str());
-                // `domain:*` names all keys but the bare `domain`.
-                (
-                    Target::Pattern(Pattern::domain(domain)),
-                    (pattern.as_str() == domain).then_some(target),
-                )
-            }
-            Target::Tag(_) | Target::Tags => (Target::Tags, None),
-        };
-        for target in itself.into_iter().chain([whole]) {
-            keep(items, target, item.since);
-        }
-    }
-}
-
-/// Delivers until nothing waits or the cache is gone.
-async fn deliver(engine: Weak<Engine>) {
+/// Delivers until nothing waits.
+async fn deliver(engine: Arc<Engine>) {
     let mut wait = FIRST_WAIT;
     loop {
-        let Some(engine) = engine.upgrade() else {
-            return;
-        };
         let before = engine.outbox.depth();
         round(&engine).await;
-        match engine.outbox.depth() {
-            0 => {
-                tracing::info!("all waiting invalidations are delivered");
-                return;
-            }
-            after if after < before => wait = FIRST_WAIT,
-            _ => {}
+        if engine.outbox.is_done() {
+            tracing::info!("all waiting invalidations are delivered");
+            return;
         }
-        drop(engine);
+        if engine.outbox.depth() < before {
+            wait = FIRST_WAIT;
+        }
         tokio::time::sleep(wait).await;
         wait = LAST_WAIT.min(wait * 2);
     }

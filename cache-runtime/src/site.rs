@@ -61,11 +61,14 @@ impl Site {
         }
     }
 
-    /// Names the template in an envelope (FNV-1a, as in RFC 9923).
-    pub(crate) fn template_hash(&self) -> u32 {
-        self.template.bytes().fold(0x811c_9dc5, |hash, byte| {
-            (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-        })
+    /// Names the function and its template in an envelope (FNV-1a, as in RFC 9923): two functions with the same keys never read each
+    /// other's entries, in whatever process.
+    pub(crate) fn origin(&self) -> u32 {
+        let name = self.function.bytes().chain([0]);
+        name.chain(self.template.bytes())
+            .fold(0x811c_9dc5, |hash, byte| {
+                (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+            })
     }
 
     /// The function's place in each cache's register: one number a function, for the life of the process.

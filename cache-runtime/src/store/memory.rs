@@ -18,7 +18,7 @@ use crate::generations::{self, Field, ROOT, Stamp, Stamping};
 use crate::key::{Key, Pattern, Reach, Target};
 
 const SCOPES: usize = 1 << 16;
-const FENCES: usize = 1 << 10;
+const FENCES: usize = 1 << 16;
 /// What an entry of typical size weighs, to size the entries' table.
 const TYPICAL: u64 = 512;
 /// What an entry costs beside its key and its value.

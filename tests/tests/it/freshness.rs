@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cache_runtime::{Pattern, cached, invalidates};
+use cache_runtime::{Cache, Pattern, cached, invalidates};
 use cache_tests::eventually;
 use redis::AsyncCommands;
 
@@ -326,6 +326,40 @@ async fn a_restart_from_an_old_snapshot_brings_nothing_back() {
         })
         .await;
     }
+}
+
+/// A server that was demoted and promoted again runs on, with a past that is not its own; and a replica lags.
+#[tokio::test]
+async fn neither_a_replica_nor_one_that_was_is_believed() {
+    let mut home = World::redis().await;
+    run(&home, 1, "part").await;
+    let server = home.server.take().unwrap();
+    let mut redis = server.connection().await;
+    let replica_of = async |redis: &mut redis::aio::MultiplexedConnection, of: [&str; 2]| {
+        let _: () = redis::cmd("REPLICAOF")
+            .arg(&of)
+            .query_async(redis)
+            .await
+            .unwrap();
+    };
+    replica_of(&mut redis, ["127.0.0.1", "1"]).await;
+    let world = World::over(
+        Cache::builder().redis(server.url()).build().unwrap(),
+        Some(server),
+    );
+    world.set_row(1, 3);
+    // What the new master was told, this server has not heard.
+    for _ in 0..3 {
+        assert_eq!(run(&world, 1, "part").await, 3, "a replica was believed");
+    }
+    replica_of(&mut redis, ["NO", "ONE"]).await;
+    eventually("the promoted server is used", async || {
+        assert_eq!(run(&world, 1, "part").await, 3, "its past was believed");
+        let loads = world.loads();
+        run(&world, 1, "part").await;
+        world.loads() == loads
+    })
+    .await;
 }
 
 /// As many commands for a million keys as for ten.

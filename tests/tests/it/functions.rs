@@ -366,31 +366,29 @@ async fn skip_cache_loads_and_stores() {
 /// E8: the newer program's entries survive the older one beside it.
 #[tokio::test]
 async fn two_versions_side_by_side() {
-    mod old {
-        use super::*;
-        #[cached(namespace = "versions", key = id, version = 1, skip(runs), cache = cache)]
-        pub(super) async fn find(cache: &Cache, runs: &Runs, id: u64) -> u64 {
-            runs.count();
-            id
-        }
-    }
-    mod new {
-        use super::*;
-        #[cached(namespace = "versions", key = id, version = 2, skip(runs), cache = cache)]
-        pub(super) async fn find(cache: &Cache, runs: &Runs, id: u64) -> String {
-            runs.count();
-            id.to_string()
-        }
-    }
-
     let new_program = World::redis().await;
     let old_program = new_program.instance();
     let (old_runs, new_runs) = (Runs::default(), Runs::default());
-    assert_eq!(old::find(&old_program.cache, &old_runs, 1).await, 1);
-    assert_eq!(new::find(&new_program.cache, &new_runs, 1).await, "1");
-    for _ in 0..3 {
-        assert_eq!(old::find(&old_program.cache, &old_runs, 1).await, 1);
-        assert_eq!(new::find(&new_program.cache, &new_runs, 1).await, "1");
+    // One function, as each program has it.
+    let old = async || {
+        #[cached(namespace = "versions", key = id, version = 1, skip(runs), cache = cache)]
+        async fn find(cache: &Cache, runs: &Runs, id: u64) -> u64 {
+            runs.count();
+            id
+        }
+        find(&old_program.cache, &old_runs, 1).await
+    };
+    let new = async || {
+        #[cached(namespace = "versions", key = id, version = 2, skip(runs), cache = cache)]
+        async fn find(cache: &Cache, runs: &Runs, id: u64) -> String {
+            runs.count();
+            id.to_string()
+        }
+        find(&new_program.cache, &new_runs, 1).await
+    };
+    for _ in 0..4 {
+        assert_eq!(old().await, 1);
+        assert_eq!(new().await, "1");
     }
     assert_eq!(
         new_runs.so_far(),
@@ -398,6 +396,11 @@ async fn two_versions_side_by_side() {
         "the old program overwrote the new one's entry"
     );
     assert_eq!(old_runs.so_far(), 4);
+    let undecodable = old_program.cache.stats().total.undecodable;
+    assert_eq!(
+        undecodable, 3,
+        "of a newer version, not of another function"
+    );
 }
 
 #[tokio::test]
@@ -539,5 +542,87 @@ async fn functions_never_answer_for_each_other() {
         assert_eq!(score(cache, runs, "7").await, "score of 7");
         assert_eq!(score(cache, runs, "7").await, "score of 7");
         assert_eq!(cache.stats().function("score").unwrap().bypassed, 2);
+    }
+}
+
+/// Which of two functions with the same keys is cached depends on the order of calls in each process; neither reads the other's.
+#[tokio::test]
+async fn functions_of_two_processes_never_answer_for_each_other() {
+    #[cached(namespace = "people", key = id, cache = cache)]
+    async fn email(cache: &Cache, id: u64) -> String {
+        format!("email of {id}")
+    }
+
+    #[cached(namespace = "people", key = id, cache = cache)]
+    async fn secret(cache: &Cache, id: u64) -> String {
+        format!("secret of {id}")
+    }
+
+    let here = World::redis().await;
+    let there = here.instance();
+    for _ in 0..3 {
+        assert_eq!(email(&here.cache, 1).await, "email of 1");
+        assert_eq!(secret(&there.cache, 1).await, "secret of 1");
+    }
+}
+
+/// What is not to be stored is for those that waited for it, and for nobody who comes later.
+#[tokio::test]
+async fn an_answer_that_is_not_stored_is_not_kept_for_later_callers() {
+    #[cached(namespace = "later", key = id, cache = world.cache)]
+    async fn find(world: &World, id: u64) -> Option<u64> {
+        Some(world.load(id).await).filter(|row| *row > 0)
+    }
+
+    for world in World::both().await {
+        // Of two callers one loads; the other is not looked after any more, and keeps its seat at the key.
+        world.close_gate();
+        let mut one = Box::pin(find(&world, 1));
+        let mut other = Box::pin(find(&world, 1));
+        tokio::select! {
+            _ = &mut one => unreachable!("the gate is closed"),
+            _ = &mut other => unreachable!("the gate is closed"),
+            () = async {
+                world.arrival().await;
+                eventually("both have missed", async || world.cache.stats().total.misses == 2).await;
+            } => {}
+        }
+        world.open_gate();
+        let answer = tokio::select! {
+            answer = &mut one => answer,
+            answer = &mut other => answer,
+        };
+        assert_eq!(answer, None);
+        world.set_row(1, 7);
+        assert_eq!(
+            find(&world, 1).await,
+            Some(7),
+            "in {}",
+            world.cache.store_name()
+        );
+    }
+}
+
+/// A fresh answer that is not to be stored takes the stored one away.
+#[tokio::test]
+async fn replacing_by_what_is_not_stored_leaves_nothing_old() {
+    #[cached(namespace = "replaced", key = id, cache = world.cache)]
+    async fn find(world: &World, id: u64) -> Option<u64> {
+        Some(world.load(id).await).filter(|row| *row > 0)
+    }
+
+    for world in World::both().await {
+        world.set_row(1, 5);
+        assert_eq!(find(&world, 1).await, Some(5));
+        world.set_row(1, 0);
+        assert_eq!(find::refresh(&world, 1).await, None);
+        assert_eq!(find(&world, 1).await, None, "refresh left the old answer");
+        world.set_row(1, 5);
+        assert_eq!(find(&world, 1).await, Some(5));
+        find::put(&world, 1, None).await;
+        assert!(
+            find::peek(&world, 1).await.is_none(),
+            "put left the old answer"
+        );
     }
 }

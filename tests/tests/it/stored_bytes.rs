@@ -66,16 +66,15 @@ async fn what_is_not_an_entry_is_replaced() {
 /// E7: a value that does not fit its type is dropped and loaded again.
 #[tokio::test]
 async fn a_value_of_another_type_is_replaced() {
-    mod before {
-        use super::*;
+    let world = World::redis().await;
+    {
+        // The same function, before its type was changed.
         #[cached(namespace = "bytes", key = id, cache = world.cache)]
-        pub(super) async fn find(world: &World, id: u64) -> Vec<u64> {
+        async fn find(world: &World, id: u64) -> Vec<u64> {
             vec![id, world.load(id).await]
         }
+        find(&world.instance(), 1).await;
     }
-
-    let world = World::redis().await;
-    before::find(&world.instance(), 1).await;
     replaced(
         &world,
         "what the program stored before its type was changed",
@@ -124,5 +123,48 @@ async fn a_codec_that_fails_or_panics_does_not_show() {
             (counts.unencodable, counts.undecodable, world.loads()),
             (4, 1, 6)
         );
+    }
+}
+
+/// `NaN` becomes `null`, which is no number: nobody gets it from the cache, and nobody waits for it for ever.
+#[tokio::test]
+async fn an_answer_that_does_not_come_back_is_loaded_by_each() {
+    #[cached(namespace = "nan", key = (), cache = world.cache)]
+    async fn not_a_number(world: &World) -> f64 {
+        world.load(0).await;
+        tokio::task::yield_now().await;
+        f64::NAN
+    }
+
+    for world in World::both().await {
+        let callers = futures_util::future::join_all((0..20).map(|_| not_a_number(&world)));
+        let answers = tokio::time::timeout(std::time::Duration::from_secs(30), callers).await;
+        assert!(
+            answers
+                .expect("callers that spin")
+                .iter()
+                .all(|answer| answer.is_nan())
+        );
+        assert!(not_a_number(&world).await.is_nan());
+    }
+}
+
+/// A hit is the load to the last bit.
+#[tokio::test]
+async fn numbers_come_back_exactly() {
+    #[cached(namespace = "floats", key = bits, cache = world.cache)]
+    async fn float(world: &World, bits: u64) -> f64 {
+        world.load(0).await;
+        f64::from_bits(bits)
+    }
+
+    let world = World::memory();
+    let mut bits = 0x1234_5678_9abc_def1_u64;
+    for _ in 0..5_000 {
+        bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        if f64::from_bits(bits).is_finite() {
+            float(&world, bits).await;
+            assert_eq!(float(&world, bits).await.to_bits(), bits);
+        }
     }
 }

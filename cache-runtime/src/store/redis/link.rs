@@ -28,7 +28,7 @@ impl Live {
         self.connection.clone()
     }
 
-    /// The server's run id, learned before this connection carried any read.
+    /// The server's run id and its replication id, learned before this connection carried any read.
     pub(crate) fn incarnation(&self) -> &[u8] {
         &self.incarnation
     }
@@ -159,7 +159,7 @@ impl Shared {
                     tracing::info!(server = %self, "connected to Redis");
                     return;
                 }
-                Ok(Err(error)) => described(&error),
+                Ok(Err(error)) => described_unsaid(&error),
                 Err(_) => "no answer within the connect timeout".to_owned(),
             };
             let was_new = matches!(self.state.send_replace(State::Down), State::New);
@@ -174,35 +174,56 @@ impl Shared {
         }
     }
 
-    /// Connects and learns which run of the server this is.
+    /// Connects, and learns which run of the server this is and which history its data has: a server that was demoted and promoted
+    /// again runs on, with a past that is not its own. A replica is refused, since it lags.
     async fn handshake(&self) -> Result<Live, RedisError> {
         // Deadlines are kept in one place, by the store.
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(None)
             .set_response_timeout(None);
-        let mut connection = self
-            .client
+        let client = &self.client;
+        let mut connection = client
             .get_multiplexed_async_connection_with_config(&config)
             .await?;
-        let info: String = redis::cmd("INFO")
+        let (server, replication): (String, String) = redis::pipe()
+            .cmd("INFO")
             .arg("server")
+            .cmd("INFO")
+            .arg("replication")
             .query_async(&mut connection)
             .await?;
-        let run = info
-            .lines()
-            .find_map(|line| line.strip_prefix("run_id:"))
-            .unwrap_or_default();
+        let refused = |why| RedisError::from((redis::ErrorKind::Client, why));
+        let run = field(&server, "run_id").ok_or(refused("the server has no run id"))?;
+        let history = field(&replication, "master_replid").unwrap_or_default();
+        if field(&replication, "role") != Some("master") {
+            return Err(refused("the server is a replica"));
+        }
         Ok(Live {
             connection,
-            incarnation: run.as_bytes().to_vec(),
+            incarnation: format!("{run} {history}").into_bytes(),
         })
     }
 }
 
-/// What the client says of an error. It names commands and codes; neither passwords nor values are in it.
-pub(super) fn described(error: &RedisError) -> String {
+/// A field of what `INFO` says.
+fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+    let value = |line: &'a str| line.strip_prefix(name)?.strip_prefix(':');
+    info.lines().find_map(value)
+}
+
+/// What an error is, without what the server says of it, which may repeat what it was sent.
+fn described_unsaid(error: &RedisError) -> String {
     if error.kind() == redis::ErrorKind::AuthenticationFailed {
         return "user or password refused".to_owned();
     }
+    match (error.code(), error.kind()) {
+        (Some(code), _) => code.to_owned(),
+        (None, redis::ErrorKind::Io | redis::ErrorKind::Client) => error.to_string(),
+        (None, kind) => format!("{kind:?}"),
+    }
+}
+
+/// What the client says of an error of a command. It names commands and codes; values are not in it.
+pub(super) fn described(error: &RedisError) -> String {
     error.to_string()
 }

@@ -44,12 +44,14 @@ impl Redis {
                 .arg(names)
                 .arg("COUNT")
                 .arg(STEP);
-            let (next, found): (u64, Vec<String>) = self
+            let (next, found): (u64, Vec<Vec<u8>>) = self
                 .within_deadline(async |live| scan.query_async(&mut live.connection()).await)
                 .await?;
             // A glob's `*` runs over `:`, a pattern's does not.
             let meant: Vec<_> = found
                 .into_iter()
+                // A name that is no text is not ours.
+                .filter_map(|name| String::from_utf8(name).ok())
                 .filter(|name| key(name).is_some_and(|key| pattern.matches(key)))
                 .collect();
             if !meant.is_empty() {
