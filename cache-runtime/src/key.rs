@@ -6,7 +6,7 @@ mod pattern;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-pub(crate) use encode::is_plain;
+pub(crate) use encode::{is_plain, shows_itself};
 pub(crate) use pattern::Reach;
 pub use pattern::{Pattern, PatternError};
 use serde::Serialize;

@@ -51,7 +51,13 @@
 //! # Keys
 //!
 //! Whatever implements `serde::Serialize` can be part of a key. Each part is one segment, percent-encoded so that it cannot leave it, and hashed
-//! (128 bits of SHA-256) past 96 bytes. A number and a text that reads the same are the same segment.
+//! (128 bits of SHA-256) past 96 bytes. A number and a text that reads the same are the same segment, so that a writer that knows an
+//! id as `u64` reaches what a reader stored by `&str`. For a part whose type may be either (`serde_json::Value`, an untagged enum) write
+//! `(&value,)`: inside a tuple text is quoted. What `Serialize` leaves out (`#[serde(skip)]`) does not distinguish.
+//!
+//! # Runtime
+//!
+//! Annotated functions run on Tokio; with Redis its time and I/O drivers have to be enabled, as they are by `#[tokio::main]`.
 //!
 //! # Features
 //!

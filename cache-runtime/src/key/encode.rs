@@ -14,7 +14,8 @@
 //! | anything longer than [`LONGEST`] bytes | `%h` and 128 bits of its SHA-256 |
 //!
 //! A number and a text that reads the same are the same segment, on purpose: the writer that knows an agent by `u64` must
-//! reach what a reader stored by `&str`. Inside sequences and maps, where the type may vary, text is quoted.
+//! reach what a reader stored by `&str`. Inside sequences and maps, where the type may vary, text is quoted. A key part whose own
+//! type may be either (`serde_json::Value`, an untagged enum) should not be a part by itself: `(&value,)` is quoted.
 
 mod composite;
 
@@ -87,7 +88,7 @@ fn text(text: &str, out: &mut String) {
 
 /// Beyond ASCII, characters stand for themselves unless they are invisible or turn the direction of writing. The ranges are
 /// fixed here, since two programs that were built with other Unicode tables must still agree on every key.
-const fn shows_itself(character: char) -> bool {
+pub(crate) const fn shows_itself(character: char) -> bool {
     match character {
         '\0'..='\x7f' => is_plain(character as u8),
         '\u{80}'..='\u{a0}' | '\u{ad}' | '\u{2000}'..='\u{200f}' | '\u{2028}'..='\u{202f}' => false,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{DEEPEST, KeyPart, fill, is_plain};
+use super::{DEEPEST, KeyPart, fill, shows_itself};
 
 /// What an invalidation names: one key, or all keys that agree with it.
 ///
@@ -62,10 +62,17 @@ impl Pattern {
                 "`**` is not a wildcard; a `*` at the end stands for everything that follows",
             );
         }
-        let stands = |c: char| {
-            c == ':' || c == '*' || "%(),='".contains(c) || !c.is_ascii() || is_plain(c as u8)
+        let stands = |c: char| ":*%(),='".contains(c) || shows_itself(c);
+        // Two upper-case digits, or one of the encoder's own words, such as `%none`.
+        let escape = |rest: &str| match rest.as_bytes() {
+            [a, b, ..] if a.is_ascii_digit() || a.is_ascii_uppercase() => {
+                let digit = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'A'..=b'F');
+                digit(a) && digit(b)
+            }
+            [a, ..] => b"ensuxh".contains(a),
+            [] => false,
         };
-        if !text.chars().all(stands) {
+        if !text.chars().all(stands) || !text.split('%').skip(1).all(escape) {
             return wrong(
                 "it has a character that keys hold percent-encoded, so that it would match nothing",
             );
@@ -230,6 +237,10 @@ mod tests {
             "a:b c",
             "a:{b}",
             "a:?",
+            "a:b%3ac",
+            "a:%zz",
+            "a:b%",
+            "a:\u{200b}",
             "a:b:c:d:e:f:g:h:i:j",
         ] {
             assert!(Pattern::parse(text).is_err(), "{text}");
