@@ -8,10 +8,10 @@ mod policy;
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
-use syn::{Expr, LitStr, Member, ReturnType, Safety};
+use syn::{Expr, LitStr, Member, Safety};
 
 use crate::errors::Mistakes;
-use crate::function::{Function, last_segment};
+use crate::function::Function;
 use crate::mentions::Names;
 use crate::model::Part;
 use crate::spelling::nearest;
@@ -55,10 +55,7 @@ fn wrong_kind(word: impl ToTokens, kind: &str, name: &Ident, mistakes: &mut Mist
 
 fn not_async(function: &Function, attribute: &str, mistakes: &mut Mistakes) {
     let name = &function.sig.ident;
-    if let ReturnType::Type(_, ty) = &function.sig.output
-        && last_segment(ty).is_some_and(|segment| segment.ident == "Pin")
-        && ty.to_token_stream().to_string().contains("Future")
-    {
+    if function.answers_boxed_future() {
         mistakes.at(
             name,
             format!("`{name}` answers a boxed future: has `#[async_trait]` rewritten it already?"),

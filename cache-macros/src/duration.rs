@@ -53,6 +53,8 @@ pub(crate) fn milliseconds(text: &str) -> Result<u64, Wrong> {
 /// What is wrong with a duration text.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Wrong {
+    /// A unit, but no quotes: `30m`.
+    Suffix,
     Unreadable,
     NoUnit,
     UnknownUnit(String),

@@ -6,7 +6,7 @@ use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
 use syn::{
     Attribute, FnArg, GenericArgument, GenericParam, Generics, Pat, PathArguments, Receiver,
-    ReceiverKind, ReturnType, Signature, Type, Visibility,
+    ReceiverKind, ReturnType, Signature, Type, Visibility, WherePredicate,
 };
 
 use crate::mentions::{self, Names};
@@ -68,9 +68,7 @@ impl Parse for Function {
             }
         }
         let mentions_self_type = mentions::of_tokens(sig.to_token_stream()).contains("Self")
-            || body
-                .clone()
-                .is_some_and(|body| mentions::of_tokens(body).contains("Self"));
+            || body.clone().is_some_and(mentions::self_type);
         Ok(Self {
             attrs,
             vis,
@@ -93,6 +91,11 @@ impl Function {
         self.receiver().is_some_and(|receiver| {
             matches!(&receiver.kind, ReceiverKind::Reference(_, _, Some(_)))
         })
+    }
+
+    /// Takes the attribute's own words into account.
+    pub(crate) fn read_attribute(&mut self, tokens: TokenStream) {
+        self.mentions_self_type |= mentions::self_type(tokens);
     }
 
     /// Whether it certainly stands in an `impl` or a trait.
@@ -138,6 +141,14 @@ impl Function {
         }
     }
 
+    /// Whether it is `-> Pin<Box<dyn Future<…>>>`, as `#[async_trait]` leaves it.
+    pub(crate) fn answers_boxed_future(&self) -> bool {
+        self.answer().is_some_and(|answer| {
+            last_segment(answer).is_some_and(|segment| segment.ident == "Pin")
+                && mentions::of_tokens(answer.to_token_stream()).contains("Future")
+        })
+    }
+
     /// Attributes that decide whether the function exists at all.
     pub(crate) fn conditions(&self) -> Vec<&Attribute> {
         self.attrs
@@ -165,6 +176,15 @@ impl Function {
                 .flat_map(|clause| &clause.predicates)
         };
         let known: Names = generics.params.iter().map(generic_name).collect();
+        // What a predicate says of `F` in `F: Fn() -> T` is no matter of `T`.
+        let bounded = |predicate: &WherePredicate| {
+            let tokens = match predicate {
+                WherePredicate::Type(predicate) => predicate.bounded_ty.to_token_stream(),
+                predicate => predicate.to_token_stream(),
+            };
+            let mentioned = mentions::of_tokens(tokens);
+            &mentioned & &known
+        };
         loop {
             let before = names.len();
             for param in &generics.params {
@@ -173,12 +193,8 @@ impl Function {
                 }
             }
             for predicate in predicates() {
-                let mentioned = mentions::of_tokens(predicate.to_token_stream());
-                if mentioned
-                    .intersection(&known)
-                    .any(|name| names.contains(name))
-                {
-                    names.extend(mentioned);
+                if !bounded(predicate).is_disjoint(&names) {
+                    names.extend(mentions::of_tokens(predicate.to_token_stream()));
                 }
             }
             if names.len() == before {
@@ -194,12 +210,7 @@ impl Function {
             .collect();
         if let Some(clause) = &mut kept.where_clause {
             clause.predicates = predicates()
-                .filter(|predicate| {
-                    let mentioned = mentions::of_tokens(predicate.to_token_stream());
-                    mentioned
-                        .intersection(&known)
-                        .any(|name| names.contains(name))
-                })
+                .filter(|predicate| !bounded(predicate).is_disjoint(&names))
                 .cloned()
                 .collect();
         }
@@ -240,7 +251,7 @@ impl Parameter {
         split(index, pattern, ty, &mut pieces);
         let name = match pieces.as_slice() {
             [only] if matches!(pattern, Pat::Ident(_)) => only.name.clone(),
-            _ => format_ident!("arg{index}"),
+            _ => format_ident!("arg{index}", span = Span::mixed_site()),
         };
         Self {
             name,
@@ -284,7 +295,8 @@ fn split(index: usize, pattern: &Pat, ty: &Type, pieces: &mut Vec<Piece>) {
     let name = if plain {
         first.clone()
     } else {
-        format_ident!("arg{}_{}", index, first.unraw(), span = Span::call_site())
+        // Hygienic, so that it is no other parameter's name.
+        format_ident!("arg{}_{}", index, first.unraw(), span = Span::mixed_site())
     };
     pieces.push(Piece {
         name,

@@ -51,15 +51,23 @@ use crate::function::Function;
 /// | `companion = off` | no companion | there is one |
 ///
 /// Expressions see the parameters as they are declared, and are evaluated before the body. `ttl_with` and `cache_if` take
-/// a closure or a function of the stored value, by reference.
+/// a closure or a function of the stored value, by reference. They run after the body, which has taken the parameters that
+/// it uses with it: a closure can use such a parameter when it is `Copy` or a reference, so take `&str` for `String`.
+///
+/// Two things are not seen through: an alias of `()`, which is stored like any other value, and a `Result` inside an
+/// `Option`: `Option<Result<T, E>>` stores what it holds, an `Err` too.
 ///
 /// # The key
 ///
-/// Every parameter, `self` too, is in the key, skipped, or mentioned in `skip_cache` or `cache`. Any other is an error that
-/// names it, because two calls that differ only there would share one answer. Names in patterns count one by one: in
-/// `Path((org, id)): Path<(Uuid, Uuid)>` they are `org` and `id`. A type parameter of the answer has to be in the key
-/// (`std::any::type_name::<T>()`) or in `skip(T)`. When `key` is left out, a parameter that `cache` mentions is not a part
-/// of it, nor is a `bool` that `skip_cache` mentions.
+/// Every parameter, `self` too, is in the key, skipped, mentioned in `cache`, or a `bool` that `skip_cache` mentions. Any
+/// other is an error that names it, because two calls that differ only there would share one answer. Names in patterns
+/// count one by one: in `Path((org, id)): Path<(Uuid, Uuid)>` they are `org` and `id`. When `key` is left out, a parameter
+/// that `cache` mentions is not a part of it, nor is a `bool` that `skip_cache` mentions.
+///
+/// The same holds for the function's type and const parameters: they are in the key (`std::any::type_name::<T>()`, `N`),
+/// in `skip(T, N)`, or in the type of a parameter, as is the `Fut` of `F: Fn() -> Fut` with `F`. One that is in the answer
+/// has to be named even then. Generics of the `impl` around the function, and `Self` in the default methods of a trait,
+/// cannot be seen from here: where they change the answer, put `std::any::type_name::<Self>()` in the key.
 ///
 /// A string in `key` is a template: its segments stand between colons, a segment holds one placeholder at most, and its
 /// letters are ASCII letters, digits and `-_.@/+~`. At most 8 segments may follow the first one.
@@ -79,12 +87,21 @@ use crate::function::Function;
 /// | `async refresh(…) -> Answer` | calls without looking, and stores |
 /// | `async uncached(…) -> Answer` | calls as if there were no cache |
 ///
+/// A struct pattern is one parameter of the companion: `Query(Page { limit, after }): Query<Page>` asks for a `Page`. Of the
+/// function's generics `key` and `pattern` keep those that the key needs, `invalidate` also those of *C*, `peek` and `put`
+/// those of the answer besides; `refresh` and `uncached` keep all.
+///
 /// Beside a method `goal` whose visibility is written (`pub`, `pub(crate)`, `pub(self)`) stand methods: `goal_key`,
 /// `goal_pattern`, `goal_invalidate`, `goal_peek`, `goal_put`, `goal_refresh`, `goal_uncached`. A method without written
 /// visibility may be one of a trait, and has no companion.
 ///
+/// An associated function without `self` has them too, when it mentions `Self` in itself or in the attribute:
+/// `Goals::of_key(…)`.
+///
+/// The function's name also names a type then. A link to it in rustdoc is written with parentheses: ``[`dashboard()`]``.
 /// Write `companion = off` when the compiler says that an enum may not stand in an `impl` (an associated function that
-/// mentions neither `self` nor `Self`), or that the name is taken (a module or type of the function's name).
+/// mentions neither `self` nor `Self`), that the name is taken, or when the function is called like a module, type or
+/// crate that its surroundings use.
 ///
 /// # Errors
 ///
@@ -95,8 +112,10 @@ pub fn cached(
     args: proc_macro::TokenStream,
     item: proc_macro::TokenStream,
 ) -> proc_macro::TokenStream {
-    expand(item.into(), "cached", |function, mistakes| {
-        let args = args::parse(args.into(), mistakes);
+    expand(item.into(), "cached", |mut function, mistakes| {
+        let args = TokenStream::from(args);
+        function.read_attribute(args.clone());
+        let args = args::parse(args, mistakes);
         let model = check::cached::check(args, function, Span::call_site(), mistakes);
         if mistakes.none() {
             expand::cached::expand(&model)
@@ -120,12 +139,15 @@ pub fn cached(
 /// | target | clears |
 /// |---|---|
 /// | `dashboard(workspace_id, _)` | the answers of a cached function for these arguments, `_` for any; a wrong function, number or type is a compiler error |
-/// | `self.goals.goal(id, _)` | the same of a cached method |
+/// | `self.goals.goal(id, _)` | the same of a cached method: one with a receiver is named through a value |
+/// | `Self::of(id)`, `Goals::of(_)` | the same of a cached associated function without a receiver |
 /// | `"agents:list:*"`, `patterns = ["…", "…"]` | the keys that a pattern matches |
 /// | `tag = "workspace:{workspace_id}"` | everything with this tag |
 ///
 /// An argument that is the name of a parameter taken by value is cloned, as the body takes the parameter with it. Anything
 /// else is evaluated as written, before the body.
+///
+/// `_` needs a parameter with a concrete type: where it is generic or `impl Trait`, write a pattern string.
 ///
 /// In a pattern `*` stands for one whole segment, and at the end for all that follow. The first segment is fixed text.
 /// Placeholders are parameters and their fields, and `result`: the value in the answer, once it is known. `result` may be

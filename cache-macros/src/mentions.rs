@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use proc_macro2::{Ident, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 use syn::ext::IdentExt;
 use syn::visit::{self, Visit};
 use syn::{Block, Expr, ExprClosure, ExprIf, ExprPath, Macro, Member, Pat, PatIdent, Stmt};
@@ -35,6 +35,42 @@ pub(crate) fn of_tokens(tokens: TokenStream) -> Names {
         }
     }
     names
+}
+
+/// Whether `tokens` mention the `Self` of the `impl` around them: that of an item among them is another.
+pub(crate) fn self_type(tokens: TokenStream) -> bool {
+    let mut tokens = tokens.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        let ident = match token {
+            TokenTree::Group(group) if self_type(group.stream()) => return true,
+            TokenTree::Ident(ident) => ident,
+            _ => continue,
+        };
+        if ident == "Self" {
+            return true;
+        }
+        let named = matches!(tokens.peek(), Some(TokenTree::Ident(_)));
+        let is_item = ["impl", "trait", "struct", "enum"]
+            .iter()
+            .any(|item| ident == item)
+            || (["fn", "union"].iter().any(|item| ident == item) && named);
+        if !is_item {
+            continue;
+        }
+        let mut last = ' ';
+        for token in tokens.by_ref() {
+            match token {
+                // Not the braces of `impl Trait<{ N }>`.
+                TokenTree::Group(group) if group.delimiter() == Delimiter::Brace && last != '<' => {
+                    break;
+                }
+                TokenTree::Punct(punct) if punct.as_char() == ';' => break,
+                TokenTree::Punct(punct) => last = punct.as_char(),
+                _ => last = ' ',
+            }
+        }
+    }
+    false
 }
 
 /// The names that a pattern binds, in order.
@@ -101,9 +137,8 @@ impl Reader {
                 TokenTree::Ident(ident) => {
                     let field = is_punct(&tokens, at, 1, '.') && !is_punct(&tokens, at, 2, '.');
                     let path = is_punct(&tokens, at, 1, ':') && is_punct(&tokens, at, 2, ':');
-                    let name = ident.unraw().to_string();
-                    if !field && !path && !named.contains(&name) {
-                        self.mention(name);
+                    if !field && !path && !is_argument_name(&tokens, at) {
+                        self.mention(ident.unraw().to_string());
                     }
                 }
                 TokenTree::Literal(literal) => {
@@ -124,16 +159,21 @@ impl Reader {
 
 /// `name = …`, which gives a macro's `{name}` another meaning.
 fn named_arguments(tokens: &[TokenTree]) -> Names {
-    let is = |at: usize, character| matches!(tokens.get(at), Some(TokenTree::Punct(p)) if p.as_char() == character);
     tokens
         .iter()
         .enumerate()
-        .filter(|(at, _)| is(at + 1, '=') && !is(at + 2, '=') && !is(at + 2, '>'))
+        .filter(|(at, _)| is_argument_name(tokens, *at))
         .filter_map(|(_, token)| match token {
             TokenTree::Ident(ident) => Some(ident.unraw().to_string()),
             _ => None,
         })
         .collect()
+}
+
+/// Whether the token at `at` stands before a single `=`.
+fn is_argument_name(tokens: &[TokenTree], at: usize) -> bool {
+    let is = |at: usize, character| matches!(tokens.get(at), Some(TokenTree::Punct(p)) if p.as_char() == character);
+    is(at + 1, '=') && !is(at + 2, '=') && !is(at + 2, '>')
 }
 
 /// Whether the token `back` places before `at` is this character.
@@ -229,6 +269,20 @@ mod tests {
             names(r#"format!("{id}-{x:?}-{{no}}-{}", y.z, q = w)"#),
             ["id", "w", "x", "y"]
         );
+        assert_eq!(names(r#"format!("{id}", id = id.simple())"#), ["id"]);
+        assert_eq!(names(r#"format!("{id}", id = page)"#), ["page"]);
+    }
+
+    #[test]
+    fn finds_the_outer_self() {
+        let is = |text: &str| self_type(text.parse().expect("tokens"));
+        assert!(is("let a: Option<Self> = { Self::new() };"));
+        assert!(is("let f: fn(u8) -> u8 = Self::f;"));
+        assert!(is("impl X { fn new() -> Self { X } } Self::f()"));
+        assert!(is("struct X(u8); Self::f()"));
+        assert!(!is("struct X; impl X { fn new() -> Self { X } } X::new()"));
+        assert!(!is("struct Node { next: Option<Box<Self>> } 1"));
+        assert!(!is("impl A<{ 1 }> for X { fn new() -> Self { X } } 1"));
     }
 
     #[test]

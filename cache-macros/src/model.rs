@@ -26,6 +26,8 @@ pub(crate) struct Cached {
     pub(crate) key_names: Names,
     /// Those, and what else decides where and how long an answer is stored.
     pub(crate) policy_names: Names,
+    /// Whether nothing but the key mentions parameters: whoever has the key needs them no more.
+    pub(crate) key_is_enough: bool,
 }
 
 impl Cached {
@@ -35,11 +37,6 @@ impl Cached {
             .pieces()
             .filter(|piece| piece.binds_one_of(names))
             .collect()
-    }
-
-    /// Whether the key is all that the companion's functions need to know.
-    pub(crate) fn key_is_enough(&self) -> bool {
-        self.key_names == self.policy_names
     }
 }
 
@@ -98,6 +95,8 @@ pub(crate) enum Callee {
     /// `path::function`; generics stand on the last segment.
     Function(Path),
     Method(Box<syn::ExprMethodCall>),
+    /// `Type::function`, whose companion stands beside it.
+    Associated(Path),
 }
 
 pub(crate) enum Argument {

@@ -58,9 +58,12 @@ pub(crate) fn check(
         runtime: args.runtime.map(|given| given.value),
         policy_names: key.names.clone(),
         key_names: key.names,
+        key_is_enough: false,
         function,
     };
-    cached.policy_names.extend(policy_names(&cached));
+    let others = policy_names(&cached);
+    cached.key_is_enough = others.is_empty();
+    cached.policy_names.extend(others);
     cached
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proc_macro2::{Ident, Span};
 use syn::ext::IdentExt;
-use syn::{Expr, LitStr, Path, Type};
+use syn::{Expr, LitStr, Type};
 
 use super::{key::stored_type, placeholder, plain_name, template, unwrapped};
 use crate::args::Given;
@@ -172,8 +172,8 @@ impl Place<'_> {
     fn call(&self, expr: Expr, mistakes: &mut Mistakes) -> Option<Call> {
         let (callee, arguments) = match expr {
             Expr::Call(call) => {
-                let path = callee(&call.func, mistakes)?;
-                (Callee::Function(path), call.args)
+                let callee = callee(&call.func, mistakes)?;
+                (callee, call.args)
             }
             Expr::MethodCall(mut call) => {
                 let arguments = std::mem::take(&mut call.args);
@@ -224,31 +224,35 @@ impl Place<'_> {
     }
 }
 
-fn callee(callee: &Expr, mistakes: &mut Mistakes) -> Option<Path> {
+fn callee(callee: &Expr, mistakes: &mut Mistakes) -> Option<Callee> {
     let Expr::Path(path) = callee else {
         not_a_call(callee, mistakes);
         return None;
     };
-    let segments = &path.path.segments;
-    let on_type = segments
+    if path.qself.is_some() {
+        let method = path.path.segments.last();
+        let method = method.map_or_else(String::new, |segment| segment.ident.to_string());
+        mistakes.at(
+            callee,
+            "a target is written without `<…>::`",
+            format!(
+                "write `Type::{method}(…)` or `self.{method}(…)`, or a pattern: `\"agents:*\"`"
+            ),
+            "functions of traits have no companion: there would be nothing to clear their answers with",
+        );
+        return None;
+    }
+    let on_type = path
+        .path
+        .segments
         .iter()
         .rev()
         .nth(1)
         .is_some_and(|segment| segment.ident.to_string().starts_with(char::is_uppercase));
-    if path.qself.is_some() || on_type {
-        let method = segments
-            .last()
-            .map(|segment| segment.ident.to_string())
-            .unwrap_or_default();
-        mistakes.at(
-            callee,
-            "a method is named through a value",
-            format!("write `self.{method}(…)`, or a pattern: `\"agents:*\"`"),
-            "the companion of a method is a method, as its key may need `self`",
-        );
-        return None;
-    }
-    Some(path.path.clone())
+    Some(match on_type {
+        true => Callee::Associated(path.path.clone()),
+        false => Callee::Function(path.path.clone()),
+    })
 }
 
 fn not_a_call(target: &Expr, mistakes: &mut Mistakes) {

@@ -1,9 +1,12 @@
 //! The key: its parts, and whether every parameter is accounted for.
 
-use proc_macro2::Ident;
+mod forgotten;
+mod generics;
+
 use syn::ext::IdentExt;
 use syn::{Expr, GenericArgument, PathArguments, Type};
 
+use self::forgotten::Elsewhere;
 use super::{names_in, placeholder, plain_name, template, unknown_name, unwrapped};
 use crate::args::as_text;
 use crate::args::cached::CachedArgs;
@@ -11,6 +14,7 @@ use crate::errors::Mistakes;
 use crate::function::{Function, last_segment};
 use crate::mentions::{self, Names};
 use crate::model::Part;
+use crate::spelling::nearest;
 use crate::template::{MOST_SEGMENTS, Purpose, Template, too_many_segments};
 
 /// The key of a function's calls.
@@ -21,10 +25,12 @@ pub(super) struct Key {
     pub(super) parts: Vec<Part>,
     /// The parameters that it mentions.
     pub(super) names: Names,
-    /// Type parameters that it mentions, or that are skipped.
-    settled_types: Names,
+    /// Type and const parameters that it mentions, or that are skipped.
+    settled_generics: Names,
     /// Whether a mistake was found, so that what follows from it is not reported too.
     broken: bool,
+    /// Whether a part of it could not be read.
+    unread: bool,
 }
 
 pub(super) fn check(
@@ -36,9 +42,10 @@ pub(super) fn check(
     let bindings = function.bindings();
     let mut key = Key::default();
     let skipped = key.read_skips(args, function, mistakes);
+    let elsewhere = Elsewhere::read(args, function);
     match &args.key {
         Some(given) => key.read(&given.value, function, mistakes),
-        None => key.collect(args, function, &skipped),
+        None => key.collect(function, &elsewhere, &skipped),
     }
     key.names = key
         .parts
@@ -64,8 +71,11 @@ pub(super) fn check(
     key.check_contradictions(args, function, &skipped, mistakes);
     key.check_values(args, function, mistakes);
     if !key.broken {
-        key.check_forgotten(args, function, &skipped, mistakes);
-        key.check_types(function, mistakes);
+        key.check_forgotten(args, function, &elsewhere, &skipped, mistakes);
+        key.check_generics(function, mistakes);
+    }
+    if key.unread {
+        key.names = guess(function, &elsewhere, &skipped);
     }
     key
 }
@@ -95,16 +105,16 @@ impl Key {
         }
         for word in &args.skip {
             let name = word.unraw().to_string();
-            if function
-                .sig
-                .generics
-                .type_params()
-                .any(|param| param.ident == *word)
-            {
-                self.settled_types.insert(name);
+            if generics::of(function).any(|param| *param.name == *word) {
+                self.settled_generics.insert(name);
             } else if !known.iter().any(|binding| binding.unraw() == name) {
                 unknown_name(word, &name, &known, mistakes);
                 self.broken = true;
+                let known: Vec<String> = known
+                    .iter()
+                    .map(|ident| ident.unraw().to_string())
+                    .collect();
+                skipped.extend(nearest(&name, known.iter().map(String::as_str)).map(str::to_owned));
             } else if !skipped.insert(name) {
                 mistakes.at(
                     word,
@@ -128,6 +138,11 @@ impl Key {
         }
     }
 
+    fn give_up(&mut self) {
+        self.broken = true;
+        self.unread = true;
+    }
+
     /// `key = …`
     fn read(&mut self, value: &Expr, function: &Function, mistakes: &mut Mistakes) {
         match unwrapped(value) {
@@ -137,7 +152,7 @@ impl Key {
                 }
             }
             Expr::Closure(closure) => {
-                self.broken = true;
+                self.give_up();
                 mistakes.at(
                     closure,
                     "`key` takes an expression, not a closure",
@@ -156,12 +171,12 @@ impl Key {
                 names: mentions::of_expr(part),
                 expr: unwrapped(part).clone(),
             });
-            self.settled_types
+            self.settled_generics
                 .extend(mentions::of_tokens(quote::ToTokens::to_token_stream(part)));
             return;
         };
         let Some(template) = template(literal, Purpose::Key, mistakes) else {
-            self.broken = true;
+            self.give_up();
             return;
         };
         for segment in &template.segments {
@@ -171,30 +186,23 @@ impl Key {
         for found in template.placeholders() {
             match placeholder(found, literal, &known, mistakes) {
                 Some(part) => self.parts.push(part),
-                None => self.broken = true,
+                None => self.give_up(),
             }
         }
     }
 
     /// The key of a function without `key = …`: every parameter that is not skipped.
-    fn collect(&mut self, args: &CachedArgs, function: &Function, skipped: &Names) {
-        let elsewhere = policy_mentions(args);
-        for piece in function.pieces() {
-            for binding in &piece.bindings {
-                let name = binding.unraw().to_string();
-                let is_flag =
-                    last_segment(&piece.ty).is_some_and(|segment| segment.ident == "bool");
-                let chooses = elsewhere.cache.contains(&name)
-                    || (is_flag && elsewhere.skip_cache.contains(&name));
-                if skipped.contains(&name) || chooses {
-                    continue;
-                }
-                self.segments.push("{}".to_owned());
-                self.parts.push(Part {
-                    expr: syn::parse_quote!(#binding),
-                    names: Names::from([name]),
-                });
+    fn collect(&mut self, function: &Function, elsewhere: &Elsewhere, skipped: &Names) {
+        for binding in function.pieces().flat_map(|piece| &piece.bindings) {
+            let name = binding.unraw().to_string();
+            if skipped.contains(&name) || elsewhere.contains(&name) {
+                continue;
             }
+            self.segments.push("{}".to_owned());
+            self.parts.push(Part {
+                expr: syn::parse_quote!(#binding),
+                names: Names::from([name]),
+            });
         }
     }
 
@@ -264,64 +272,16 @@ impl Key {
             );
         }
     }
+}
 
-    /// The most important rule: whatever may change the answer is in the key, or left out on purpose.
-    fn check_forgotten(
-        &self,
-        args: &CachedArgs,
-        function: &Function,
-        skipped: &Names,
-        mistakes: &mut Mistakes,
-    ) {
-        let elsewhere = policy_mentions(args);
-        for binding in function.bindings() {
-            let name = binding.unraw().to_string();
-            let settled = [
-                &self.names,
-                skipped,
-                &elsewhere.cache,
-                &elsewhere.skip_cache,
-            ];
-            if settled.iter().any(|names| names.contains(&name)) {
-                continue;
-            }
-            if name == "self" {
-                mistakes.at(
-                    &binding,
-                    "`self` is not in the key",
-                    "when every instance gives the same answer: `skip(self)`; else name what differs: `key = (self.tenant_id, …)`",
-                    "two instances would share one answer: one tenant is shown another's data",
-                );
-            } else {
-                mistakes.at(
-                    &binding,
-                    format!("`{name}` is not in the key"),
-                    format!("add it: `key = ({}{name})`; or, when it cannot change the answer: `#[skip] {name}`", args.key.as_ref().map_or("", |_| "…, ")),
-                    format!("two calls that differ only in `{name}` would share one answer: one user is shown another's data"),
-                );
-            }
-        }
-    }
-
-    /// A type parameter of the answer distinguishes calls like a value does.
-    fn check_types(&self, function: &Function, mistakes: &mut Mistakes) {
-        let Some(answer) = function.answer() else {
-            return;
-        };
-        let stored = mentions::of_tokens(quote::ToTokens::to_token_stream(stored_type(answer)));
-        for param in function.sig.generics.type_params() {
-            let ident: &Ident = &param.ident;
-            let name = ident.unraw().to_string();
-            if stored.contains(&name) && !self.settled_types.contains(&name) {
-                mistakes.at(
-                    ident,
-                    format!("the type `{name}` is in the answer, and not in the key"),
-                    format!("add it: `key = (…, ::std::any::type_name::<{name}>())`; or, when it cannot matter: `skip({name})`"),
-                    format!("the answer for one `{name}` would be read as another type, and shown as if it were right"),
-                );
-            }
-        }
-    }
+/// What a key that cannot be read most likely mentions: it stands in the companion's signatures until it is right.
+fn guess(function: &Function, elsewhere: &Elsewhere, skipped: &Names) -> Names {
+    function
+        .pieces()
+        .flat_map(|piece| &piece.bindings)
+        .map(|binding| binding.unraw().to_string())
+        .filter(|name| !skipped.contains(name) && !elsewhere.contains(name))
+        .collect()
 }
 
 fn skip_attribute<'a>(function: &'a Function, name: &str) -> Option<&'a syn::Attribute> {
@@ -339,21 +299,6 @@ fn skip_attribute<'a>(function: &'a Function, name: &str) -> Option<&'a syn::Att
                 .any(|piece| piece.binds_one_of(&names))
         })
         .and_then(|parameter| parameter.skip.as_ref())
-}
-
-/// Names that decide whether and where to look, rather than what the answer is.
-struct Elsewhere {
-    cache: Names,
-    skip_cache: Names,
-}
-
-fn policy_mentions(args: &CachedArgs) -> Elsewhere {
-    let cache = args.cache.as_ref().and_then(|given| given.value.as_ref());
-    let skip_cache = args.skip_cache.as_ref().map(|given| &given.value);
-    Elsewhere {
-        cache: cache.map(mentions::of_expr).unwrap_or_default(),
-        skip_cache: skip_cache.map(mentions::of_expr).unwrap_or_default(),
-    }
 }
 
 /// `T` of `Result<T, E>`, as far as it can be seen; errors are not stored.

@@ -37,6 +37,7 @@ pub(super) fn expiry(value: Option<&Expr>, name: &str, mistakes: &mut Mistakes) 
 fn literal_expiry(literal: &Lit) -> Result<u64, Wrong> {
     match literal {
         Lit::Str(text) => milliseconds(&text.value()),
+        Lit::Int(number) if !number.suffix().is_empty() => Err(Wrong::Suffix),
         Lit::Int(number) => match number.base10_parse::<u64>() {
             Ok(0) => Err(Wrong::Zero),
             Ok(seconds) => seconds.checked_mul(1000).ok_or(Wrong::TooLong),
@@ -66,6 +67,14 @@ fn report(value: &Expr, name: &str, wrong: &Wrong, mistakes: &mut Mistakes) {
             format!("`{unit}` is not a unit of time"),
             "the units are ms, s, m, h, d and w: `\"1h30m\"`".to_owned(),
             "a guess at the unit keeps answers too long, or not at all",
+        ),
+        Wrong::Suffix => (
+            format!("`{written}` stands without quotes"),
+            match milliseconds(&written.replace('_', "")) {
+                Ok(_) => format!("write `{name} = \"{}\"`", written.replace('_', "")),
+                Err(_) => example,
+            },
+            "the compiler reads a number, and what follows it would be passed over: minutes would be kept as seconds",
         ),
         Wrong::Zero => (
             format!("`{name}` is zero"),
@@ -123,6 +132,7 @@ pub(super) fn version(given: Option<&Given<Expr>>, mistakes: &mut Mistakes) -> O
     let given = given?;
     if let Expr::Lit(literal) = unwrapped(&given.value)
         && let Lit::Int(number) = &literal.lit
+        && number.suffix().is_empty()
         && let Ok(version) = number.base10_parse::<u16>()
     {
         return Some(version);

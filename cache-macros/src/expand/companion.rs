@@ -164,7 +164,8 @@ fn put(cached: &Cached, private: &TokenStream, answer: &TokenStream) -> Member {
     let name = Ident::new("answer", Span::mixed_site());
     let mut takes = takes(cached, &cached.policy_names, Type::to_token_stream);
     takes.push(ours!(#name: impl #private::IntoAnswer<#answer>));
-    let (kind, wait) = waiting(cached.cache.is_some() || !rules.is_empty());
+    let is_generic = cached.function.sig.generics.type_params().next().is_some();
+    let (kind, wait) = waiting(cached.cache.is_some() || !rules.is_empty() || is_generic);
     Member {
         verb: "put",
         doc: "Stores an answer for the call with these arguments: the whole answer, or the value inside it.",
@@ -211,7 +212,7 @@ fn prepare(cached: &Cached, private: &TokenStream) -> TokenStream {
         .cache
         .as_ref()
         .map(|expr| handle(&cached.function, expr, private));
-    if cached.key_is_enough() && handle.is_none() {
+    if cached.key_is_enough && handle.is_none() {
         let receiver = cached
             .function
             .receiver()

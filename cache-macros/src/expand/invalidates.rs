@@ -4,7 +4,7 @@
 //!     let __cache_targets = vec![dashboard::pattern(Some(workspace_id), None).into(), …];
 //!     let __cache_invalidation = P::Invalidation::new(&__CACHE_SITE).targets(__cache_targets);
 //!     let __cache_load = pin!(async move { … });
-//!     let __cache_returned = { let probe = P::probe(&__cache_load); P::returned(&probe, (&&&probe).shape()) };
+//!     let __cache_returned = { let probe = P::probe(&__cache_load); P::returned(&probe, (&&&&probe).shape()) };
 //!     P::invalidating(__cache_invalidation, __cache_returned, __cache_load).await
 //! }
 //! ```
@@ -224,14 +224,14 @@ impl Emitter<'_> {
                 let callee = companion_path(path, verb);
                 quote_spanned!(at(path.span())=> #private::Target::from(#callee(#(#arguments),*)))
             }
+            Callee::Associated(path) => {
+                let callee = associated_path(path, verb);
+                quote_spanned!(at(path.span())=> #private::Target::from(#callee(#(#arguments),*)))
+            }
             Callee::Method(call) => {
                 let (receiver, dot) = (&call.receiver, &call.dot_token);
                 let turbofish = call.turbofish.as_ref().filter(|_| verb != "any");
-                let name = call.method.unraw();
-                let method = match verb {
-                    "any" => format_ident!("__{name}_any", span = call.method.span()),
-                    verb => format_ident!("{name}_{verb}", span = call.method.span()),
-                };
+                let method = beside(&call.method, verb);
                 quote_spanned!(at(call.method.span())=>
                     #private::Target::from(#receiver #dot #method #turbofish(#(#arguments),*)))
             }
@@ -281,6 +281,27 @@ fn copied(span: Span, reference: &TokenStream) -> Value {
         span,
         is_any: false,
     }
+}
+
+/// `goal` to `goal_key`, as the companion of a method is called.
+fn beside(method: &Ident, verb: &str) -> Ident {
+    let name = method.unraw();
+    match verb {
+        "any" => format_ident!("__{name}_any", span = method.span()),
+        verb => format_ident!("{name}_{verb}", span = method.span()),
+    }
+}
+
+/// `Type::f` to `Type::f_key`.
+fn associated_path(path: &Path, verb: &str) -> Path {
+    let mut path = path.clone();
+    if let Some(last) = path.segments.last_mut() {
+        last.ident = beside(&last.ident, verb);
+        if verb == "any" {
+            last.arguments = PathArguments::None;
+        }
+    }
+    path
 }
 
 /// `path::f` to `path::f::key`; generics go along to the end.

@@ -1,6 +1,6 @@
 //! A function of the companion: its name, its signature, and the frame round all of them.
 
-use proc_macro2::{Group, Ident, TokenStream, TokenTree};
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote};
 use syn::ext::IdentExt;
 use syn::{Generics, Receiver, ReceiverKind, Type};
@@ -22,7 +22,7 @@ pub(super) fn frame(cached: &Cached, members: &TokenStream) -> TokenStream {
     ours! {
         #(#conditions)*
         #[doc = #doc]
-        #[allow(non_camel_case_types, dead_code)]
+        #[allow(non_camel_case_types, dead_code, missing_debug_implementations)]
         #vis enum #name {}
 
         #(#conditions)*
@@ -144,7 +144,7 @@ pub(super) fn whole_call(cached: &Cached, verb: &'static str, body: TokenStream)
 /// A parameter's name, but for one that is named like the function: it would be called instead.
 pub(super) fn unshadowing(function: &Function, parameter: &Ident) -> Ident {
     if *parameter == function.sig.ident {
-        return format_ident!("{}_", parameter);
+        return format_ident!("{}_", parameter, span = Span::mixed_site());
     }
     parameter.clone()
 }

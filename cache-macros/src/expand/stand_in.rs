@@ -55,9 +55,9 @@ fn companion(cached: &Cached) -> TokenStream {
         member(cached, "invalidate", policy, Type::to_token_stream, None),
     ];
     let answer = cached.function.answer();
-    if let Some(answer) =
-        answer.filter(|answer| !has_opaque_type(answer) && cached.function.sig.asyncness.is_some())
-    {
+    let can_be_named =
+        |answer: &&Type| !has_opaque_type(answer) && !cached.function.answers_boxed_future();
+    if let Some(answer) = answer.filter(can_be_named) {
         let answer = owned(answer.to_token_stream());
         let peeked = ours!(::core::option::Option<#answer>);
         members.push(member(

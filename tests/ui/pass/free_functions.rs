@@ -1,5 +1,5 @@
 //! Free functions, and every option, in a crate that denies warnings.
-#![deny(warnings, missing_docs, unreachable_pub, rust_2018_idioms, clippy::all, clippy::pedantic)]
+#![deny(warnings, missing_docs, missing_debug_implementations, unreachable_pub, rust_2018_idioms, clippy::all, clippy::pedantic)]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ pub struct Dashboard {
 }
 
 /// A filter.
-#[derive(Clone, Copy, Serialize)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub enum Timeframe {
     /// One day.
     Day,
@@ -133,6 +133,53 @@ async fn raw_in_text(r#match: u32) -> u32 {
     r#match
 }
 
+/// An extractor.
+#[derive(Debug)]
+pub struct Path<T>(pub T);
+
+#[cached(
+    "moved",
+    ttl = Duration::from_secs(org.len() as u64),
+    none_ttl = Duration::from_secs(org.len() as u64),
+    cache_if = |found| *found != org.len(),
+    tags = ["org:{org}"],
+)]
+async fn moved(org: String, page: String) -> Option<usize> {
+    Some(page.len())
+}
+
+#[cached("tagged", "1m", tags = ["org:{org}"])]
+async fn tagged(Path((org, id)): Path<(String, String)>) -> u8 {
+    drop((org, id));
+    1
+}
+
+#[cached("same")]
+async fn same(same: u8, same_: u8) -> u8 {
+    same + same_
+}
+
+#[cached("arguments")]
+async fn arguments(Path(a): Path<u8>, arg0: u8, arg0_a: u8) -> u8 {
+    a + arg0 + arg0_a
+}
+
+#[cached("named", key = format!("{id}-{other}", id = id.len(), other = 1))]
+async fn named(id: &str) -> usize {
+    id.len()
+}
+
+#[cached("another:self")]
+async fn another_self(id: u8) -> u8 {
+    struct One(u8);
+    impl One {
+        fn new(id: u8) -> Self {
+            Self(id)
+        }
+    }
+    One::new(id).0
+}
+
 mod inner {
     use super::Db;
 
@@ -194,5 +241,13 @@ async fn main() {
     let _ = (rules(1).await, off(1).await, r#type(1).await, raw_in_text(1).await);
     let _ = (r#type::key(1), raw_in_text::key(1));
     let _ = inner::visible(1, &db).await;
+    let _ = moved(String::new(), String::new()).await;
+    let _ = moved::peek(String::new(), String::new()).await;
+    moved::put(String::new(), String::new(), None).await;
+    let _ = tagged(Path((String::new(), String::new()))).await;
+    tagged::put(String::new(), String::new(), 1).await;
+    let _ = (same(1, 2).await, same::refresh(1, 2).await, same::key(1, 2));
+    let _ = (arguments(Path(1), 2, 3).await, arguments::refresh(Path(1), 2, 3).await, arguments::key(1, 2, 3));
+    let _ = (named("a").await, named::key("a"), another_self(1).await, another_self::key(1));
     let _ = rename("w", 1).await;
 }

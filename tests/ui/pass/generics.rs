@@ -55,6 +55,61 @@ async fn skipped<T: Into<u64> + Serialize + DeserializeOwned + Clone + Send + Sy
     seed
 }
 
+/// What rows stand in.
+trait Table {
+    fn rows() -> u64;
+}
+
+struct Users;
+
+impl Table for Users {
+    fn rows() -> u64 {
+        1
+    }
+}
+
+#[cached("count", key = (org, type_name::<T>()))]
+async fn count<T: Table>(org: u32) -> u64 {
+    u64::from(org) + T::rows()
+}
+
+#[cached("skipped:constant", skip(N, T))]
+async fn skipped_constant<T: Table, const N: usize>(id: u32) -> u64 {
+    u64::from(id) + T::rows() + N as u64
+}
+
+#[cached("by_parameter", key = (one, &all[..]))]
+async fn by_parameter<K: Serialize + Sync, const N: usize>(one: K, all: [u8; N], #[skip] _: &Vec<K>) -> usize {
+    let _ = one;
+    all.len()
+}
+
+#[cached("by_loader", key = id)]
+async fn by_loader<F, Fut, E>(id: u32, #[skip] load: F) -> Result<u32, E>
+where
+    F: FnOnce(u32) -> Fut + Send,
+    Fut: Future<Output = Result<u32, E>> + Send,
+    E: Send,
+{
+    load(id).await
+}
+
+#[cached("loaded", key = (id, type_name::<T>()))]
+async fn loaded<T, F, Fut>(id: u32, #[skip] load: F) -> Option<T>
+where
+    T: Serialize + DeserializeOwned + Clone + Send + Sync,
+    F: FnOnce() -> Fut + Send,
+    Fut: Future<Output = Option<T>> + Send,
+{
+    let _ = id;
+    load().await
+}
+
+#[cached("unbound", key = (id, type_name::<T>()))]
+async fn unbound<T: Serialize + DeserializeOwned + Clone + Default + Send + Sync>(id: String) -> Option<T> {
+    (!id.is_empty()).then(T::default)
+}
+
 #[invalidates(find::<T>(id), by_any(id), text(id.to_owned()))]
 async fn forget<T>(id: &str)
 where
@@ -89,5 +144,15 @@ async fn main() {
     let _ = elided::refresh("a").await;
     let _ = skipped(1, 2_u32).await;
     let _ = skipped::key(1);
+    let _ = (is_send(count::<Users>(1)).await, count::key::<Users>(1));
+    let _ = (is_send(skipped_constant::<Users, 3>(1)).await, skipped_constant::key(1));
+    let _ = (is_send(by_parameter(1, [1, 2], &vec![1])).await, by_parameter::key(1, [1, 2]));
+    let _ = by_loader(1, async |id| Ok::<_, String>(id)).await;
+    let _ = loaded(1, async || Some(1_u8)).await;
+    let _ = (loaded::key::<u8>(1), loaded::peek::<u8>(1).await, loaded::refresh(1, async || Some(1_u8)).await);
+    loaded::put::<u8>(1, 1_u8).await;
+    let _ = is_send(unbound::<u32>(String::new())).await;
+    is_send(unbound::put::<u32>(String::new(), 1_u32)).await;
+    is_send(text::put("a", String::new())).await;
     is_send(forget::<u32>("a")).await;
 }

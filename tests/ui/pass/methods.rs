@@ -42,6 +42,16 @@ impl Goals {
 
     const PLUS: u64 = 1;
 
+    #[cached("goal:constant", key = (Self::PLUS, tenant))]
+    pub(crate) async fn constant(tenant: u64) -> u64 {
+        tenant
+    }
+
+    #[invalidates(Self::of(tenant), Goals::constant(_), Self::of(result))]
+    async fn write(&self, tenant: u64) -> u64 {
+        self.tenant + tenant
+    }
+
     #[cached("goal:plus")]
     pub(crate) async fn r#move(#[skip] &mut self, id: u64) -> u64 {
         self.tenant += 1;
@@ -78,7 +88,7 @@ pub trait HasGoals {
 
     /// Another, by default.
     #[allow(async_fn_in_trait)]
-    #[cached("goal:default", skip(self))]
+    #[cached("goal:default", key = (std::any::type_name::<Self>(), id), skip(self))]
     async fn another(&self, id: u64) -> u64 {
         id
     }
@@ -120,6 +130,7 @@ async fn main() {
     let _ = Goals::of(1).await;
     let _ = Goals::of_key(1);
     let _ = Goals::of_uncached(1).await;
+    let _ = (Goals::constant(1).await, Goals::constant_key(1), goals.write(1).await);
     let _ = goals.r#move(1).await;
     let _ = goals.move_key(1);
     let _ = goals.rename(1, String::new()).await;

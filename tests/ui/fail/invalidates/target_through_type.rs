@@ -1,6 +1,6 @@
 use cache_runtime::invalidates;
 
-#[invalidates(Users::user(id), Self::user(id))]
+#[invalidates(<Users as Cached>::user(id), <Users>::user(id))]
 async fn rename(id: u64) -> Result<u64, String> {
     Ok(id)
 }
