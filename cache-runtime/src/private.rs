@@ -1,11 +1,15 @@
 //! Everything that an expansion may name. Not for use by hand: it changes without notice.
 
+mod writing;
+
 use std::future::Future;
 use std::time::Duration;
 
+pub use self::writing::{Invalidation, Returned, invalidating, returned};
+
 pub use crate::cache::Cache;
 use crate::codec::Storable;
-use crate::engine::{Found, Loaded, Pledge, Request, Step};
+use crate::engine::{Found, Loaded, Request, Step};
 use crate::envelope;
 pub use crate::key::{Key, KeyPart, Pattern, Segment, Tag, Target};
 use crate::scope::{self, Mode};
@@ -315,116 +319,6 @@ pub fn uncached<F: Future>(
     scope::within(site, Mode::Uncached, call)
 }
 
-/// What a writing function makes old.
-#[derive(Debug)]
-pub struct Invalidation<'a> {
-    site: &'static Site,
-    cache: Option<&'a Cache>,
-    always: bool,
-    targets: Vec<Target>,
-    in_doubt: Vec<Target>,
-}
-
-impl<'a> Invalidation<'a> {
-    /// Nothing yet, after success.
-    pub fn new(site: &'static Site) -> Self {
-        Self {
-            site,
-            cache: None,
-            always: false,
-            targets: Vec::new(),
-            in_doubt: Vec::new(),
-        }
-    }
-
-    /// Another cache than the installed one.
-    #[must_use]
-    pub fn cache(mut self, cache: &'a Cache) -> Self {
-        self.cache = Some(cache);
-        self
-    }
-
-    /// After failure too.
-    #[must_use]
-    pub fn always(mut self) -> Self {
-        self.always = true;
-        self
-    }
-
-    /// What is known before the body runs.
-    #[must_use]
-    pub fn targets(mut self, targets: Vec<Target>) -> Self {
-        self.targets = targets;
-        self
-    }
-
-    /// What stands for the targets that only the answer names, when there is no answer: the writer was dropped or has panicked.
-    #[must_use]
-    pub fn in_doubt(mut self, targets: Vec<Target>) -> Self {
-        self.in_doubt = targets;
-        self
-    }
-}
-
-/// What is known of the answer of a writing function.
-pub struct Returned<'a, R, S: Shape<R>> {
-    shape: S,
-    targets: Option<FromValue<'a, S::Value>>,
-}
-
-/// Names what the value in an answer makes old.
-type FromValue<'a, V> = &'a (dyn Fn(&V) -> Vec<Target> + Sync);
-
-/// Nothing yet but its shape; here the closure over the value learns what it takes.
-pub fn returned<'a, R, S: Shape<R>>(_: &Probe<R>, shape: S) -> Returned<'a, R, S> {
-    Returned {
-        shape,
-        targets: None,
-    }
-}
-
-impl<'a, R, S: Shape<R>> Returned<'a, R, S> {
-    /// What the value makes old.
-    #[must_use]
-    pub fn targets(mut self, targets: FromValue<'a, S::Value>) -> Self {
-        self.targets = Some(targets);
-        self
-    }
-}
-
-/// Runs `body`, and then makes old what it wrote. Dropped after `body` began, it queues the invalidations: the write may have
-/// been done.
-pub async fn invalidating<R, S: Shape<R>, F: Future<Output = R>>(
-    invalidation: Invalidation<'_>,
-    returned: Returned<'_, R, S>,
-    body: F,
-) -> R {
-    let Invalidation {
-        site,
-        cache,
-        always,
-        mut targets,
-        in_doubt,
-    } = invalidation;
-    let cache = cache.cloned().unwrap_or_else(Cache::current);
-    let owed = targets.iter().cloned().chain(in_doubt).collect();
-    let pledge = Pledge::new(&cache.engine, site, owed);
-    let answer = body.await;
-    let written = always || returned.shape.succeeded(&answer);
-    if let (true, Some(more), Look::Value(value)) =
-        (written, returned.targets, returned.shape.look(&answer))
-    {
-        targets.extend(more(value));
-    }
-    // From here on the engine keeps the pledge.
-    pledge.release();
-    if written {
-        // What fails here is logged, counted and queued there.
-        let _ = cache.engine.invalidate(site, targets).await;
-    }
-    answer
-}
-
 macro_rules! opaque {
     ($($type:ty, $name:literal, [$($generics:tt)*];)*) => {$(
         impl<$($generics)*> std::fmt::Debug for $type {
@@ -438,5 +332,4 @@ macro_rules! opaque {
 opaque! {
     Stored<R, S>, "Stored", [R, S: Shape<R>];
     Rules<'_, V>, "Rules", [V];
-    Returned<'_, R, S>, "Returned", [R, S: Shape<R>];
 }
