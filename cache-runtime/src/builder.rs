@@ -149,7 +149,8 @@ impl Builder {
         self
     }
 
-    /// Undelivered invalidations that are kept one by one; past that, they are widened to whole domains. Default: 10,000.
+    /// Undelivered invalidations that are kept one by one; past that, or past 256 patterns, they are widened to whole domains.
+    /// Default: 10,000.
     pub fn pending_invalidations(mut self, limit: usize) -> Self {
         self.pending_invalidations = limit;
         self

@@ -5,6 +5,7 @@
 //! domains instead of single keys, which forgets nothing.
 
 use std::collections::HashMap;
+use std::mem;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -43,13 +44,16 @@ struct Items {
     named: HashMap<Target, Item>,
     /// Patterns with wildcards, and all tags.
     broad: HashMap<Target, Item>,
+    /// How often anything was put in.
+    arrivals: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Item {
     since: Instant,
-    /// Counts how often it was put in: what was put in again while it was delivered stays.
-    times: u64,
+    /// Its last arrival, numbered once for all items: what arrived again while it was delivered stays, however often the items were
+    /// widened meanwhile.
+    arrival: u64,
 }
 
 impl Items {
@@ -70,11 +74,13 @@ impl Items {
     }
 
     fn keep(&mut self, target: Target, since: Instant) {
+        self.arrivals += 1;
+        let arrival = self.arrivals;
         let item = self
             .of(&target)
             .entry(target)
-            .or_insert(Item { since, times: 0 });
-        item.times += 1;
+            .or_insert(Item { since, arrival });
+        item.arrival = arrival;
         item.since = item.since.min(since);
     }
 
@@ -92,7 +98,7 @@ impl Items {
 
     /// Names domains instead of keys and patterns, and all tags instead of some.
     fn widen(&mut self) {
-        let Self { named, broad } = std::mem::take(self);
+        let (named, broad) = (mem::take(&mut self.named), mem::take(&mut self.broad));
         for (target, item) in named.into_iter().chain(broad) {
             match &target {
                 Target::Pattern(pattern) => {
@@ -159,7 +165,10 @@ impl Outbox {
         let mut items = lock(&self.items);
         for (target, item) in done {
             let kept = items.of(target);
-            if kept.get(target).is_some_and(|now| now.times == item.times) {
+            if kept
+                .get(target)
+                .is_some_and(|now| now.arrival == item.arrival)
+            {
                 kept.remove(target);
             }
         }
@@ -291,5 +300,17 @@ mod tests {
         }
         assert!(outbox.names(&key("x"), &[Tag::new("t", [&7 as _])]));
         assert!(!outbox.names(&key("x:y"), &[]));
+    }
+
+    #[test]
+    fn what_is_put_in_while_it_is_delivered_survives_any_widening() {
+        let outbox = Outbox::new(1);
+        outbox.put([pattern("a:1"), pattern("a:2")]);
+        let on_its_way = outbox.waiting();
+        // Widened twice before the answer comes, the second time with something new.
+        outbox.put([pattern("b:1")]);
+        outbox.put([pattern("a:3")]);
+        outbox.delivered(&on_its_way);
+        assert!(outbox.names(&key("a:3"), &[]), "forgotten");
     }
 }

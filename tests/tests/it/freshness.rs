@@ -1,4 +1,5 @@
 //! P1: a call that begins after an invalidation returned never gets what was loaded before it.
+//! By pattern too (A6, B5).
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What the attributes do on every kind of function, and what their options mean.
+//! What the attributes do on every kind of function, and what their options mean (A7, C1, D2, E2).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
