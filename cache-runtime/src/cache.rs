@@ -9,6 +9,7 @@ use crate::builder::Builder;
 use crate::engine::Engine;
 use crate::environment;
 use crate::error::{ConfigError, Error};
+use crate::event::Event;
 use crate::key::Target;
 use crate::observe::Stats;
 use crate::site::Site;
@@ -92,6 +93,11 @@ impl Cache {
         static BY_HAND: Site = Site::new("Cache::invalidate", "");
         let targets: Vec<Target> = targets.into_iter().map(Into::into).collect();
         self.engine.invalidate(&BY_HAND, targets).await
+    }
+
+    /// Makes everything old that `event` stands for; as [`invalidate`](Self::invalidate).
+    pub async fn emit(&self, event: impl Event) {
+        self.invalidate(event.targets()).await;
     }
 
     /// What this cache has done since it was built.

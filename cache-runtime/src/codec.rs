@@ -48,3 +48,14 @@ impl<T: Serialize + DeserializeOwned> Storable for T {
         catch_unwind(|| serde_json::from_slice(bytes)).ok()?.ok()
     }
 }
+
+/// What an answer must be for its value to be kept in the near cache (`local = …`).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be kept in the near cache",
+    label = "with `local` the answer's value must be `Clone + Send + Sync + 'static`",
+    note = "derive `Clone` for it, answer an `Arc` of it, or leave `local` out"
+)]
+pub trait Nearby: Clone + Send + Sync + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Clone + Send + Sync + 'static> Nearby for T {}

@@ -5,10 +5,12 @@ mod writing;
 use std::future::Future;
 use std::time::Duration;
 
-pub use self::writing::{Invalidation, Returned, invalidating, returned};
+pub use self::writing::{Invalidation, Returned, any_event, event, invalidating, returned};
 
 pub use crate::cache::Cache;
-use crate::codec::Storable;
+pub use crate::error::Error;
+pub use crate::event::Event;
+use crate::codec::{Nearby, Storable};
 use crate::engine::{Found, Loaded, Request, Step};
 use crate::envelope;
 pub use crate::key::{Key, KeyPart, Pattern, Segment, Tag, Target};
@@ -62,6 +64,7 @@ pub struct Call<'a> {
     cache: Option<&'a Cache>,
     ttl: Option<Duration>,
     none_ttl: Option<Duration>,
+    local: Option<Duration>,
     skip_lookup: bool,
     tags: Vec<Tag>,
 }
@@ -75,6 +78,7 @@ impl<'a> Call<'a> {
             cache: None,
             ttl: site.ttl,
             none_ttl: site.none_ttl,
+            local: site.local,
             skip_lookup: false,
             tags: Vec::new(),
         }
@@ -98,6 +102,13 @@ impl<'a> Call<'a> {
     #[must_use]
     pub fn none_ttl(mut self, ttl: Duration) -> Self {
         self.none_ttl = Some(ttl);
+        self
+    }
+
+    /// How long the near cache keeps the answer, where it is not a literal.
+    #[must_use]
+    pub fn local(mut self, local: Duration) -> Self {
+        self.local = Some(local);
         self
     }
 
@@ -185,6 +196,14 @@ where
         encode: S::Value::encode,
         decode: S::Value::decode,
     }
+}
+
+/// The same for a function with a near cache: its values are kept as they are, and cloned.
+pub fn stored_near<R, S: Shape<R>>(probe: &Probe<R>, shape: S) -> Stored<R, S>
+where
+    S::Value: Storable + Nearby,
+{
+    stored(probe, shape)
 }
 
 impl<R, S: Shape<R>> Stored<R, S> {

@@ -13,6 +13,7 @@ pub struct Site {
     pub(crate) ttl: Option<Duration>,
     pub(crate) none_ttl: Option<Duration>,
     pub(crate) version: u16,
+    pub(crate) local: Option<Duration>,
     number: OnceLock<usize>,
 }
 
@@ -25,6 +26,7 @@ impl Site {
             ttl: None,
             none_ttl: None,
             version: 0,
+            local: None,
             number: OnceLock::new(),
         }
     }
@@ -47,6 +49,13 @@ impl Site {
     #[must_use]
     pub const fn version(mut self, version: u16) -> Self {
         self.version = version;
+        self
+    }
+
+    /// How long an answer is kept in the near cache; left out, it is not.
+    #[must_use]
+    pub const fn local(mut self, local: Duration) -> Self {
+        self.local = Some(local);
         self
     }
 

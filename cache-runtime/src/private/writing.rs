@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::future::Future;
+use std::time::Duration;
 
-use super::{Cache, Look, Probe, Shape, Site, Target};
+use super::{Cache, Error, Event, Look, Probe, Shape, Site, Target};
 use crate::engine::Pledge;
 
 /// What a writing function makes old.
@@ -12,6 +13,8 @@ pub struct Invalidation<'a> {
     site: &'static Site,
     cache: Option<&'a Cache>,
     always: bool,
+    crash_safe: Option<Duration>,
+    hold_off: Option<Duration>,
     targets: Vec<Target>,
     in_doubt: Vec<Target>,
 }
@@ -23,6 +26,8 @@ impl<'a> Invalidation<'a> {
             site,
             cache: None,
             always: false,
+            crash_safe: None,
+            hold_off: None,
             targets: Vec::new(),
             in_doubt: Vec::new(),
         }
@@ -39,6 +44,20 @@ impl<'a> Invalidation<'a> {
     #[must_use]
     pub fn always(mut self) -> Self {
         self.always = true;
+        self
+    }
+
+    /// Announces the write before the body runs, for so long at most.
+    #[must_use]
+    pub fn crash_safe(mut self, lease: Duration) -> Self {
+        self.crash_safe = Some(lease);
+        self
+    }
+
+    /// For so long after the invalidation what is loaded is not stored.
+    #[must_use]
+    pub fn hold_off(mut self, time: Duration) -> Self {
+        self.hold_off = Some(time);
         self
     }
 
@@ -61,7 +80,11 @@ impl<'a> Invalidation<'a> {
 pub struct Returned<'a, R, S: Shape<R>> {
     shape: S,
     targets: Option<FromValue<'a, S::Value>>,
+    refuse: Option<Refusal<'a, R>>,
 }
+
+/// Turns the cache's error into the answer of a writer that is not let run.
+type Refusal<'a, R> = &'a (dyn Fn(Error) -> R + Sync);
 
 /// Names what the value in an answer makes old.
 type FromValue<'a, V> = &'a (dyn Fn(&V) -> Vec<Target> + Sync);
@@ -71,6 +94,7 @@ pub fn returned<'a, R, S: Shape<R>>(_: &Probe<R>, shape: S) -> Returned<'a, R, S
     Returned {
         shape,
         targets: None,
+        refuse: None,
     }
 }
 
@@ -81,6 +105,23 @@ impl<'a, R, S: Shape<R>> Returned<'a, R, S> {
         self.targets = Some(targets);
         self
     }
+
+    /// `on_unreachable = fail`: what is answered, in place of running the body, when the store cannot be reached.
+    #[must_use]
+    pub fn refuse(mut self, refuse: Refusal<'a, R>) -> Self {
+        self.refuse = Some(refuse);
+        self
+    }
+}
+
+/// What `event` makes old.
+pub fn event<E: Event>(event: &E) -> Vec<Target> {
+    event.targets()
+}
+
+/// What any event of this type may make old.
+pub fn any_event<E: Event>() -> Vec<Target> {
+    E::all_targets()
 }
 
 /// Runs `body`, and then makes old what it wrote. Dropped after `body` began, it queues the invalidations: the write may have
@@ -94,6 +135,8 @@ pub async fn invalidating<R, S: Shape<R>, F: Future<Output = R>>(
         site,
         cache,
         always,
+        crash_safe: _,
+        hold_off: _,
         mut targets,
         in_doubt,
     } = invalidation;
