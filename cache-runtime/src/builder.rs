@@ -1,6 +1,7 @@
 //! How a cache is configured.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::{Client, IntoConnectionInfo};
@@ -11,12 +12,14 @@ use crate::environment;
 use crate::error::ConfigError;
 use crate::flight::Flights;
 use crate::key::is_plain;
+use crate::near::Near;
 use crate::observe::Register;
 use crate::outbox::Outbox;
+use crate::policy::OnRestart;
 use crate::store::Store;
 use crate::store::memory::Memory;
 use crate::store::redis::Redis;
-use crate::store::redis::link::Link;
+use crate::store::redis::link::Settings;
 
 /// Configures a [`Cache`]; made by [`Cache::builder`].
 ///
@@ -42,6 +45,10 @@ pub struct Builder {
     pub(crate) memory_capacity: u64,
     pub(crate) max_connections: usize,
     pub(crate) pending_invalidations: usize,
+    pub(crate) on_restart: OnRestart,
+    pub(crate) hold_off: Duration,
+    pub(crate) local_capacity: u64,
+    pub(crate) local_staleness: Duration,
 }
 
 /// A Redis server, by URL or in parts.
@@ -68,6 +75,10 @@ impl Builder {
             memory_capacity: 64 << 20,
             max_connections: 10,
             pending_invalidations: 10_000,
+            on_restart: OnRestart::default(),
+            hold_off: Duration::ZERO,
+            local_capacity: 32 << 20,
+            local_staleness: Duration::from_secs(2),
         }
     }
 
@@ -156,6 +167,34 @@ impl Builder {
         self
     }
 
+    /// What a restarted or promoted server's data is worth. Default: [`OnRestart::Discard`].
+    pub fn on_restart(mut self, policy: OnRestart) -> Self {
+        self.on_restart = policy;
+        self
+    }
+
+    /// For so long after each invalidation what is loaded is answered and shared, but not stored: for databases whose replicas lag, where
+    /// a load right after a write may still read the old row. `hold_off` of `#[invalidates]` wins where it is longer. Default: none.
+    pub fn hold_off(mut self, time: Duration) -> Self {
+        self.hold_off = time;
+        self
+    }
+
+    /// Bytes that the near cache (`local = …`) may hold, counted as the values are encoded; past that, what was used least goes.
+    /// Default: 32 MiB.
+    pub fn local_capacity(mut self, bytes: u64) -> Self {
+        self.local_capacity = bytes;
+        self
+    }
+
+    /// The longest time for which this instance's near cache may serve what another instance has invalidated. Usually it is the time that
+    /// a push takes, well below a millisecond; this is the bound for when the connection is dead and nobody has noticed. Costs one `PING`
+    /// in half of this time while there are near hits and nothing else. Default: 2 s.
+    pub fn local_staleness(mut self, bound: Duration) -> Self {
+        self.local_staleness = bound;
+        self
+    }
+
     /// Makes the cache.
     ///
     /// # Errors
@@ -167,6 +206,7 @@ impl Builder {
             ("default_ttl", self.default_ttl),
             ("operation_timeout", self.operation_timeout),
             ("connect_timeout", self.connect_timeout),
+            ("local_staleness", self.local_staleness),
         ] {
             if duration.is_zero() {
                 problems.push(format!("{what} must be longer than 0"));
@@ -175,13 +215,20 @@ impl Builder {
         if self.max_connections == 0 {
             problems.push("max_connections must be at least 1".to_owned());
         }
+        let bound = self.server.as_ref().map(|_| self.local_staleness);
+        let near = Arc::new(Near::new(self.local_capacity, bound));
         let store = match self.server.as_ref().map(Server::client) {
             None => Some(Store::Memory(Memory::new(self.memory_capacity))),
             Some(Ok(client)) => {
-                let link = Link::new(client, self.connect_timeout);
+                let settings = Settings {
+                    connect_timeout: self.connect_timeout,
+                    on_restart: self.on_restart,
+                    prefix: self.prefix,
+                    near: near.clone(),
+                };
                 Some(Store::Redis(Redis::new(
-                    link,
-                    &self.prefix,
+                    client,
+                    settings,
                     self.operation_timeout,
                 )))
             }
@@ -196,11 +243,13 @@ impl Builder {
         ConfigError::check(problems)?;
         Ok(Cache::new(Engine {
             store,
+            near,
             flights: Flights::new(),
             register: Register::default(),
             outbox: Outbox::new(self.pending_invalidations),
             enabled: self.enabled,
             default_ttl: self.default_ttl,
+            hold_off: self.hold_off,
             slow: self.slow,
         }))
     }

@@ -102,7 +102,9 @@ impl Cache {
 
     /// What this cache has done since it was built.
     pub fn stats(&self) -> Stats {
-        self.engine.register.stats(&self.engine.outbox)
+        self.engine
+            .register
+            .stats(&self.engine.outbox, &self.engine.near)
     }
 
     /// `"redis"`, or `"memory"` for the store of this process.

@@ -225,6 +225,7 @@ mod tests {
     const TICKET: Ticket = Ticket {
         stamp: Stamp(1),
         fence: 1,
+        busy: false,
     };
 
     impl Flights {

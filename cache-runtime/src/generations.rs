@@ -7,8 +7,11 @@
 //!
 //! Two colliding fields would invalidate more than was meant, never less; hence 64 bits suffice for them.
 
+mod counters;
+
 use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_128};
 
+pub(crate) use self::counters::Counters;
 use crate::key::Reach;
 
 /// What every answer stored under a key depends on: the hash of its generations and of the server's incarnation.

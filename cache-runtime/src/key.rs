@@ -94,6 +94,17 @@ pub enum Target {
     Tags,
 }
 
+impl Target {
+    /// Whether it means `key`, or an answer with one of `tags`.
+    pub(crate) fn names(&self, key: &Key, tags: &[Tag]) -> bool {
+        match self {
+            Self::Pattern(pattern) => pattern.matches(key.as_str()),
+            Self::Tag(tag) => tags.contains(tag),
+            Self::Tags => !tags.is_empty(),
+        }
+    }
+}
+
 impl From<Pattern> for Target {
     fn from(pattern: Pattern) -> Self {
         Self::Pattern(pattern)

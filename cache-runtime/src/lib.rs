@@ -65,6 +65,7 @@
 //! |---|---|
 //! | `axum` | `Json<T>` answers of handlers |
 
+mod after_commit;
 mod builder;
 mod cache;
 mod codec;
@@ -76,15 +77,19 @@ mod event;
 mod flight;
 mod generations;
 mod key;
+mod near;
 mod observe;
 mod outbox;
+mod policy;
 #[doc(hidden)]
 pub mod private;
 mod scope;
 mod shape;
 mod site;
 mod store;
+mod targets;
 
+pub use after_commit::AfterCommit;
 pub use builder::Builder;
 pub use cache::Cache;
 pub use cache_macros::{cached, invalidates};
@@ -93,3 +98,4 @@ pub use error::{ConfigError, Error, ErrorKind};
 pub use event::Event;
 pub use key::{Key, KeyPart, Pattern, PatternError, Tag, Target};
 pub use observe::{Counts, FunctionStats, Stats};
+pub use policy::OnRestart;

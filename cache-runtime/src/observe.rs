@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use crate::near::Near;
 use crate::outbox::Outbox;
 use crate::site::Site;
 
@@ -41,6 +42,8 @@ macro_rules! counters {
 counters! {
     /// Look-ups answered from the cache.
     hits,
+    /// Look-ups answered from the near cache of this process.
+    near_hits,
     /// Look-ups that found nothing current.
     misses,
     /// Times that the function's body ran.
@@ -53,6 +56,8 @@ counters! {
     stores,
     /// Answers not stored because the key was invalidated while they were loaded, or the load took too long.
     refused_stores,
+    /// Answers not stored because a writer had announced a write, or had just written, with `hold_off`.
+    held_back,
     /// Answers not stored because they could not be serialized.
     unencodable,
     /// Entries that were corrupt, foreign, of another version, or not of the answer's type: each was a miss.
@@ -65,17 +70,20 @@ counters! {
     invalidations,
     /// Keys, patterns and tags whose invalidation was queued: the store was away, or the writer was dropped.
     queued_invalidations,
+    /// Writes that were not begun, with `on_unreachable = fail`.
+    refused_writes,
 }
 
 impl Counts {
     /// Calls that looked.
     pub fn lookups(&self) -> u64 {
-        self.hits + self.misses
+        self.hits + self.near_hits + self.misses
     }
 
     /// The part of the look-ups that were hits, from 0 to 1; `None` before the first.
     pub fn hit_rate(&self) -> Option<f64> {
-        (self.lookups() > 0).then(|| self.hits as f64 / self.lookups() as f64)
+        let hits = self.hits + self.near_hits;
+        (self.lookups() > 0).then(|| hits as f64 / self.lookups() as f64)
     }
 }
 
@@ -156,7 +164,7 @@ impl Register {
         function
     }
 
-    pub(crate) fn stats(&self, outbox: &Outbox) -> Stats {
+    pub(crate) fn stats(&self, outbox: &Outbox, near: &Near) -> Stats {
         let functions = self
             .functions
             .read()
@@ -166,7 +174,10 @@ impl Register {
             namespace: function.site.namespace(),
             counts: function.counters.counts(),
         });
+        let (near_values, near_bytes) = near.size();
         let mut stats = Stats {
+            near_values,
+            near_bytes,
             pending_invalidations: outbox.depth(),
             oldest_pending: outbox.age(),
             total: Counts::default(),
@@ -196,6 +207,10 @@ pub struct Stats {
     pub pending_invalidations: usize,
     /// How long the oldest of them waits.
     pub oldest_pending: Option<Duration>,
+    /// Values in the near cache.
+    pub near_values: usize,
+    /// What they weigh, counted as they are encoded, with their keys.
+    pub near_bytes: u64,
     /// All functions together.
     pub total: Counts,
     /// Each function that was called, ordered by namespace.

@@ -4,19 +4,17 @@
 //! from round to round; it keeps the cache alive until nothing waits. The outbox is bounded: past its limits it names whole
 //! domains instead of single keys, which forgets nothing.
 
-use std::collections::HashMap;
-use std::mem;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use crate::engine::Engine;
-use crate::generations;
-use crate::key::{Key, Pattern, Reach, Tag, Target};
-use crate::store::StoreError;
+use crate::key::{Key, Tag, Target};
+use crate::store::{Mark, StoreError};
+use crate::targets::{Item, Targets};
 
 /// Waits between rounds of delivery, doubled from the first to the last.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
@@ -25,102 +23,20 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 /// Items delivered in one round trip, as long as the server takes them all.
 const BATCH: usize = 100;
 
-/// Patterns that are kept one by one: each look-up compares its key with all of them.
-const PATTERNS: usize = 256;
-
 /// Undelivered invalidations.
 #[derive(Debug)]
 pub(crate) struct Outbox {
-    items: Mutex<Items>,
+    items: Mutex<Targets>,
     /// How many items there are, to be read without the lock.
     depth: AtomicUsize,
-    limit: usize,
     delivery: Mutex<Option<JoinHandle<()>>>,
-}
-
-#[derive(Debug, Default)]
-struct Items {
-    /// Single keys and tags.
-    named: HashMap<Target, Item>,
-    /// Patterns with wildcards, and all tags.
-    broad: HashMap<Target, Item>,
-    /// How often anything was put in.
-    arrivals: u64,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Item {
-    since: Instant,
-    /// Its last arrival, numbered once for all items: what arrived again while it was delivered stays, however often the items were
-    /// widened meanwhile.
-    arrival: u64,
-}
-
-impl Items {
-    fn len(&self) -> usize {
-        self.named.len() + self.broad.len()
-    }
-
-    fn iter(&self) -> impl Iterator<Item = (&Target, &Item)> {
-        self.named.iter().chain(&self.broad)
-    }
-
-    fn of(&mut self, target: &Target) -> &mut HashMap<Target, Item> {
-        match target {
-            Target::Tag(_) => &mut self.named,
-            Target::Pattern(pattern) if pattern.reach() == Reach::Exact => &mut self.named,
-            Target::Pattern(_) | Target::Tags => &mut self.broad,
-        }
-    }
-
-    fn keep(&mut self, target: Target, since: Instant) {
-        self.arrivals += 1;
-        let arrival = self.arrivals;
-        let item = self
-            .of(&target)
-            .entry(target)
-            .or_insert(Item { since, arrival });
-        item.arrival = arrival;
-        item.since = item.since.min(since);
-    }
-
-    fn names(&self, key: &Key, tags: &[Tag]) -> bool {
-        self.named.contains_key(&Target::from(key.clone()))
-            || tags
-                .iter()
-                .any(|tag| self.named.contains_key(&Target::from(tag.clone())))
-            || self.broad.keys().any(|target| match target {
-                Target::Pattern(pattern) => pattern.matches(key.as_str()),
-                Target::Tags => !tags.is_empty(),
-                Target::Tag(_) => false,
-            })
-    }
-
-    /// Names domains instead of keys and patterns, and all tags instead of some.
-    fn widen(&mut self) {
-        let (named, broad) = (mem::take(&mut self.named), mem::take(&mut self.broad));
-        for (target, item) in named.into_iter().chain(broad) {
-            match &target {
-                Target::Pattern(pattern) => {
-                    let domain = generations::domain(pattern.as_str());
-                    self.keep(Target::Pattern(Pattern::domain(domain)), item.since);
-                    // `domain:*` names all keys but the bare `domain`.
-                    if pattern.as_str() == domain {
-                        self.keep(target, item.since);
-                    }
-                }
-                Target::Tag(_) | Target::Tags => self.keep(Target::Tags, item.since),
-            }
-        }
-    }
 }
 
 impl Outbox {
     pub(crate) fn new(limit: usize) -> Self {
         Self {
-            items: Mutex::default(),
+            items: Mutex::new(Targets::new(limit)),
             depth: AtomicUsize::new(0),
-            limit: limit.max(1),
             delivery: Mutex::new(None),
         }
     }
@@ -141,15 +57,10 @@ impl Outbox {
         self.depth() > 0 && lock(&self.items).names(key, tags)
     }
 
-    /// Keeps `targets` until they are delivered.
-    pub(crate) fn put(&self, targets: impl IntoIterator<Item = Target>) {
+    /// Keeps `targets` until they are delivered, and their hold-off with them.
+    pub(crate) fn put(&self, targets: impl IntoIterator<Item = Target>, hold_off: Duration) {
         let mut items = lock(&self.items);
-        for target in targets {
-            items.keep(target, Instant::now());
-        }
-        if items.len() > self.limit || items.broad.len() > PATTERNS {
-            items.widen();
-        }
+        items.add(targets, hold_off);
         self.depth.store(items.len(), Ordering::Release);
     }
 
@@ -164,13 +75,7 @@ impl Outbox {
     fn delivered(&self, done: &[(Target, Item)]) {
         let mut items = lock(&self.items);
         for (target, item) in done {
-            let kept = items.of(target);
-            if kept
-                .get(target)
-                .is_some_and(|now| now.arrival == item.arrival)
-            {
-                kept.remove(target);
-            }
+            items.remove(target, item);
         }
         self.depth.store(items.len(), Ordering::Release);
     }
@@ -242,7 +147,9 @@ async fn round(engine: &Engine) {
 
 async fn attempt(engine: &Engine, items: &[(Target, Item)]) -> Result<(), StoreError> {
     let targets: Vec<Target> = items.iter().map(|(target, _)| target.clone()).collect();
-    engine.store.invalidate(&targets).await?;
+    let hold_off = items.iter().map(|(_, item)| item.hold_off).max();
+    let mark = Mark::hold_off(hold_off.unwrap_or_default());
+    engine.make_old(&targets, mark).await?;
     engine.outbox.delivered(items);
     Ok(())
 }
@@ -255,6 +162,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::key::Pattern;
 
     fn key(text: &str) -> Key {
         Key::of(Box::leak(text.to_owned().into_boxed_str()), &[])
@@ -267,12 +175,12 @@ mod tests {
     #[test]
     fn what_waits_is_named_and_what_was_delivered_is_not() {
         let outbox = Outbox::new(10);
-        outbox.put([pattern("a:*:7"), Tag::new("t", []).into()]);
+        outbox.put([pattern("a:*:7"), Tag::new("t", []).into()], Duration::ZERO);
         assert!(outbox.names(&key("a:x:7"), &[]) && !outbox.names(&key("a:x:8"), &[]));
         assert!(outbox.names(&key("b"), &[Tag::new("t", [])]));
         assert!(outbox.age().is_some());
         let waiting = outbox.waiting();
-        outbox.put([pattern("a:*:7")]);
+        outbox.put([pattern("a:*:7")], Duration::ZERO);
         outbox.delivered(&waiting);
         assert_eq!(
             outbox.depth(),
@@ -287,14 +195,17 @@ mod tests {
     fn past_its_limit_it_names_domains_and_forgets_nothing() {
         let outbox = Outbox::new(100);
         for id in 0..10_000 {
-            outbox.put([
-                pattern(&format!("a:{id}")),
-                pattern(&format!("b:x:{id}:*")),
-                Tag::new("t", [&id as _]).into(),
-            ]);
+            outbox.put(
+                [
+                    pattern(&format!("a:{id}")),
+                    pattern(&format!("b:x:{id}:*")),
+                    Tag::new("t", [&id as _]).into(),
+                ],
+                Duration::ZERO,
+            );
             assert!(outbox.depth() <= 103);
         }
-        outbox.put([pattern("c")]);
+        outbox.put([pattern("c")], Duration::ZERO);
         for named in ["a:7", "b:x:7:y", "a:9999", "c"] {
             assert!(outbox.names(&key(named), &[]), "{named}");
         }
@@ -305,11 +216,11 @@ mod tests {
     #[test]
     fn what_is_put_in_while_it_is_delivered_survives_any_widening() {
         let outbox = Outbox::new(1);
-        outbox.put([pattern("a:1"), pattern("a:2")]);
+        outbox.put([pattern("a:1"), pattern("a:2")], Duration::ZERO);
         let on_its_way = outbox.waiting();
         // Widened twice before the answer comes, the second time with something new.
-        outbox.put([pattern("b:1")]);
-        outbox.put([pattern("a:3")]);
+        outbox.put([pattern("b:1")], Duration::ZERO);
+        outbox.put([pattern("a:3")], Duration::ZERO);
         outbox.delivered(&on_its_way);
         assert!(outbox.names(&key("a:3"), &[]), "forgotten");
     }

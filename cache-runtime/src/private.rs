@@ -2,18 +2,21 @@
 
 mod writing;
 
+use std::any::Any;
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::writing::{Invalidation, Returned, any_event, event, invalidating, returned};
 
 pub use crate::cache::Cache;
-pub use crate::error::Error;
-pub use crate::event::Event;
 use crate::codec::{Nearby, Storable};
 use crate::engine::{Found, Loaded, Request, Step};
 use crate::envelope;
+pub use crate::error::Error;
+pub use crate::event::Event;
 pub use crate::key::{Key, KeyPart, Pattern, Segment, Tag, Target};
+use crate::near;
 use crate::scope::{self, Mode};
 pub use crate::shape::{
     IntoAnswer, Look, Probe, Shape, ViaDeep, ViaNested, ViaPlain, ViaResult, probe, probe_type,
@@ -135,6 +138,7 @@ impl<'a> Call<'a> {
 
     fn request(&self, mode: Mode) -> Request<'_> {
         Request {
+            local: self.local,
             site: self.site,
             key: &self.key,
             tags: &self.tags,
@@ -184,6 +188,21 @@ pub struct Stored<R, S: Shape<R>> {
     shape: S,
     encode: fn(&S::Value, &mut Vec<u8>) -> bool,
     decode: fn(&[u8]) -> Option<S::Value>,
+    near: Option<NearBy<S::Value>>,
+}
+
+/// How a value is kept in the near cache, and taken from it.
+struct NearBy<V> {
+    keep: fn(&V) -> Arc<dyn Any + Send + Sync>,
+    take: fn(&(dyn Any + Send + Sync)) -> Option<V>,
+}
+
+impl<V> Copy for NearBy<V> {}
+
+impl<V> Clone for NearBy<V> {
+    fn clone(&self) -> Self {
+        *self
+    }
 }
 
 /// The one place that asks for [`Storable`], so that an answer that is not is reported once.
@@ -195,6 +214,7 @@ where
         shape,
         encode: S::Value::encode,
         decode: S::Value::decode,
+        near: None,
     }
 }
 
@@ -203,7 +223,14 @@ pub fn stored_near<R, S: Shape<R>>(probe: &Probe<R>, shape: S) -> Stored<R, S>
 where
     S::Value: Storable + Nearby,
 {
-    stored(probe, shape)
+    let near = NearBy {
+        keep: |value: &S::Value| Arc::new(value.clone()),
+        take: |kept| kept.downcast_ref::<S::Value>().cloned(),
+    };
+    Stored {
+        near: Some(near),
+        ..stored(probe, shape)
+    }
 }
 
 impl<R, S: Shape<R>> Stored<R, S> {
@@ -220,6 +247,23 @@ impl<R, S: Shape<R>> Stored<R, S> {
         match found.value() {
             Some(bytes) => (self.decode)(bytes).map(|value| self.shape.found(value)),
             None => self.shape.absent(),
+        }
+    }
+
+    /// The answer that the near cache has kept.
+    fn near_answer(&self, kept: &near::Value) -> Option<R> {
+        match kept {
+            Some(kept) => (self.near?.take)(&**kept).map(|value| self.shape.found(value)),
+            None => self.shape.absent(),
+        }
+    }
+
+    /// What the near cache keeps of an answer.
+    fn kept(&self, answer: &R) -> Option<near::Value> {
+        match self.shape.look(answer) {
+            Look::Value(value) => Some(Some((self.near?.keep)(value))),
+            Look::Absent => Some(None),
+            Look::Failed => None,
         }
     }
 }
@@ -265,9 +309,17 @@ pub async fn cached<R, S: Shape<R>, F: Future<Output = R>>(
     let mut session = cache.engine.session(call.request(call.mode()));
     let loading = loop {
         match session.step().await {
+            Step::Near(kept) => {
+                if let Some(answer) = stored.near_answer(&kept) {
+                    session.served_near();
+                    return answer;
+                }
+                // Another instance of the same generic function has it under the same key.
+                session.leave_near();
+            }
             Step::Found(found) => match stored.answer(&found) {
                 Some(answer) => {
-                    session.served(&found);
+                    session.served(&found, || stored.kept(&answer));
                     return answer;
                 }
                 None => session.distrust(&found),
@@ -286,7 +338,9 @@ pub async fn cached<R, S: Shape<R>, F: Future<Output = R>>(
             session.not_encodable();
             None
         });
-        session.settle(loading, loaded).await;
+        session
+            .settle(loading, loaded, || stored.kept(&answer))
+            .await;
     }
     answer
 }
@@ -314,9 +368,9 @@ pub async fn put<R, S: Shape<R>>(
     answer: R,
 ) {
     let cache = call.cache.cloned().unwrap_or_else(Cache::current);
-    let session = cache.engine.session(call.request(Mode::Refresh));
+    let mut session = cache.engine.session(call.request(Mode::Refresh));
     match call.judge(stored, &rules, &answer, cache.engine.default_ttl) {
-        Ok(Some(loaded)) => session.put(loaded).await,
+        Ok(Some(loaded)) => session.put(loaded, || stored.kept(&answer)).await,
         Ok(None) => {}
         Err(Unencodable) => session.not_encodable(),
     }

@@ -17,6 +17,8 @@ use crate::key::{Key, Tag, Target};
 pub(crate) struct Address<'a> {
     pub(crate) key: &'a Key,
     pub(crate) tags: &'a [Tag],
+    /// Whether a look-up tells how long the entry has still to live.
+    pub(crate) lives: bool,
 }
 
 /// What a look-up found.
@@ -25,6 +27,8 @@ pub(crate) struct Seen {
     pub(crate) entry: Option<Bytes>,
     /// The stamp that a current entry carries; `None` while the domain has no root.
     pub(crate) stamp: Option<Stamp>,
+    /// How long the entry has still to live; known where [`Address::lives`] asks for it.
+    pub(crate) lives: Option<Duration>,
 }
 
 /// What a load must show when its answer is to be stored: taken before the load begins.
@@ -36,6 +40,53 @@ pub(crate) struct Seen {
 pub(crate) struct Ticket {
     pub(crate) stamp: Stamp,
     pub(crate) fence: u64,
+    /// Somebody is writing what the answer depends on, or has just written it: the answer may be shared, and is not stored.
+    pub(crate) busy: bool,
+}
+
+/// What an invalidation does to the writer's mark. While a scope is marked, what is loaded there is not stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mark {
+    Untouched,
+    /// Put up for so long; each writer has a number of its own, so that no other takes its mark away.
+    Up {
+        writer: u64,
+        lease: Duration,
+    },
+    Down {
+        writer: u64,
+    },
+}
+
+impl Mark {
+    /// A new writer's mark.
+    pub(crate) fn up(lease: Duration) -> Self {
+        Self::Up {
+            writer: fastrand::u64(..),
+            lease,
+        }
+    }
+
+    /// What an invalidation leaves behind when what is loaded right after it is not to be stored.
+    pub(crate) fn hold_off(time: Duration) -> Self {
+        if time.is_zero() {
+            Self::Untouched
+        } else {
+            Self::up(time)
+        }
+    }
+
+    /// The same writer's mark once it has written.
+    pub(crate) fn closing(self, hold_off: Duration) -> Self {
+        match self {
+            Self::Up { writer, .. } if hold_off.is_zero() => Self::Down { writer },
+            Self::Up { writer, .. } => Self::Up {
+                writer,
+                lease: hold_off,
+            },
+            Self::Untouched | Self::Down { .. } => Self::hold_off(hold_off),
+        }
+    }
 }
 
 /// How a load is announced.
@@ -103,28 +154,50 @@ impl Store {
         }
     }
 
-    /// Stores `entry` unless the key was invalidated since `fence` was taken; whether it was stored.
+    /// Stores `entry` unless the key was invalidated since `fence` was taken; whether it was stored. `replaces`: near caches
+    /// drop what they have of the key.
     pub(crate) async fn fill(
         &self,
         key: &Key,
         fence: u64,
         entry: Bytes,
         ttl: Duration,
+        replaces: bool,
     ) -> Result<bool, StoreError> {
         match self {
             Self::Memory(memory) => Ok(memory.fill(key, fence, entry, ttl)),
-            Self::Redis(redis) => redis.fill(key, fence, &entry, ttl).await,
+            Self::Redis(redis) => redis.fill(key, fence, &entry, ttl, replaces).await,
         }
     }
 
-    /// Makes everything that `targets` name old. Once this has returned, no read accepts what was loaded before.
-    pub(crate) async fn invalidate(&self, targets: &[Target]) -> Result<(), StoreError> {
+    /// Makes everything that `targets` name old, and marks or unmarks it. Once this has returned, no read accepts what was loaded
+    /// before.
+    pub(crate) async fn invalidate(
+        &self,
+        targets: &[Target],
+        mark: Mark,
+    ) -> Result<(), StoreError> {
         match self {
             Self::Memory(memory) => {
-                memory.invalidate(targets);
+                memory.invalidate(targets, mark);
                 Ok(())
             }
-            Self::Redis(redis) => redis.invalidate(targets).await,
+            Self::Redis(redis) => redis.invalidate(targets, mark).await,
+        }
+    }
+
+    /// Sees to it that the near cache hears of invalidations from now on; whether it does.
+    pub(crate) async fn listen(&self) -> bool {
+        match self {
+            // Nobody else writes to this store.
+            Self::Memory(_) => true,
+            Self::Redis(redis) => redis.listen().await,
+        }
+    }
+    /// Sees to it that the near cache soon has a proof that it has missed nothing.
+    pub(crate) fn prove(&self) {
+        if let Self::Redis(redis) = self {
+            redis.prove();
         }
     }
 }

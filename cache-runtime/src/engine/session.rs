@@ -6,10 +6,13 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::Engine;
+use crate::after_commit::Held;
 use crate::codec::Codec;
 use crate::envelope::{self, Head, Label, Rejected};
 use crate::flight::{Leader, Seat, Turn};
+use crate::generations::Stamp;
 use crate::key::{Key, Tag, Target};
+use crate::near::{self, Keeping};
 use crate::observe::Function;
 use crate::outbox::Outbox;
 use crate::scope::Mode;
@@ -25,21 +28,27 @@ pub(crate) struct Request<'a> {
     pub(crate) key: &'a Key,
     pub(crate) tags: &'a [Tag],
     pub(crate) mode: Mode,
+    /// How long the near cache keeps the answer; `None`: it does not.
+    pub(crate) local: Option<Duration>,
 }
 
 /// A call on its way.
 #[derive(Debug)]
 pub(crate) struct Session<'a> {
-    engine: &'a Engine,
+    engine: &'a Arc<Engine>,
     request: Request<'a>,
     function: Arc<Function>,
     /// An entry whose value turned out not to be the answer's type: to be replaced.
     distrusted: Option<Head>,
+    /// What the near cache said of the key before anything was looked up or loaded; `None` while nothing may be kept there.
+    near: Option<Stamp>,
 }
 
 /// What the caller has to do.
 #[derive(Debug)]
 pub(crate) enum Step<'a> {
+    /// The near cache has it.
+    Near(near::Value),
     /// Decode this.
     Found(Found),
     /// Load, and settle.
@@ -55,6 +64,8 @@ pub(crate) struct Found {
     absent: bool,
     /// From another caller's load, not from the store.
     shared: bool,
+    /// How long the store keeps it, where that was asked.
+    lives: Option<Duration>,
 }
 
 /// A load that was announced.
@@ -89,6 +100,7 @@ impl Engine {
             request,
             function,
             distrusted: None,
+            near: None,
         }
     }
 }
@@ -104,14 +116,13 @@ impl<'a> Session<'a> {
             self.function.counters.bypassed.one();
             return self.alone();
         }
-        if self
-            .engine
-            .outbox
-            .names(self.request.key, self.request.tags)
-        {
+        if self.is_made_old() {
             self.function.counters.degraded.one();
-            tracing::debug!(key = %self.request.key, "an invalidation waits to be delivered: the source answers");
+            tracing::debug!(key = %self.request.key, "an invalidation waits to be delivered or committed: the source answers");
             return self.alone();
+        }
+        if let Some(value) = self.look_near().await {
+            return Step::Near(value);
         }
         for _ in 0..LOOKS {
             match self.look().await {
@@ -127,12 +138,73 @@ impl<'a> Session<'a> {
         self.alone()
     }
 
-    /// One look, and after a miss one announcement; `None` when an entry came between the two.
-    async fn look(&mut self) -> Result<Option<Step<'a>>, StoreError> {
-        let at = Address {
+    /// Whether an invalidation that is still to be done names this call's key: its answer is neither looked up nor stored.
+    fn is_made_old(&self) -> bool {
+        let (key, tags) = (self.request.key, self.request.tags);
+        self.engine.outbox.names(key, tags) || Held::names(self.engine, key, tags)
+    }
+
+    /// A near hit; otherwise prepares to keep what the call will bring.
+    async fn look_near(&mut self) -> Option<near::Value> {
+        self.request.local?;
+        let engine = self.engine;
+        let (key, tags) = (self.request.key, self.request.tags);
+        if self.near.is_none() && self.request.mode == Mode::Usual {
+            if let Some(value) = engine.near.look(self.request.site, key, tags) {
+                if engine.near.wants_proof() {
+                    engine.store.prove();
+                }
+                return Some(value);
+            }
+        }
+        // Only what was asked for after this may be kept.
+        self.near = engine
+            .store
+            .listen()
+            .await
+            .then(|| engine.near.stamp(key, tags));
+        None
+    }
+
+    /// What the near cache has is not this call's answer.
+    pub(crate) fn leave_near(&mut self) {
+        self.request.local = None;
+    }
+
+    /// Keeps a value that is current in the store, and lives there for `ttl`, in the near cache too.
+    fn keep_near(
+        &self,
+        size: usize,
+        ttl: Option<Duration>,
+        value: impl FnOnce() -> Option<near::Value>,
+    ) {
+        let (Some(stamp), Some(local), Some(ttl)) = (self.near, self.request.local, ttl) else {
+            return;
+        };
+        let keeping = Keeping {
+            stamp,
+            ttl: ttl.min(local),
+            size,
+        };
+        let (key, tags) = (self.request.key, self.request.tags);
+        if let Some(value) = value() {
+            self.engine
+                .near
+                .keep(self.request.site, key, tags, value, keeping);
+        }
+    }
+
+    fn address(&self) -> Address<'a> {
+        Address {
             key: self.request.key,
             tags: self.request.tags,
-        };
+            lives: self.near.is_some(),
+        }
+    }
+
+    /// One look, and after a miss one announcement; `None` when an entry came between the two.
+    async fn look(&mut self) -> Result<Option<Step<'a>>, StoreError> {
+        let at = self.address();
         let (opening, keep_stored) = match self.request.mode {
             Mode::Usual => match self.read(at).await? {
                 Ok(found) => return Ok(Some(Step::Found(found))),
@@ -168,6 +240,7 @@ impl<'a> Session<'a> {
                     entry,
                     absent: label.absent,
                     shared: true,
+                    lives: None,
                 }),
                 Err(_) => self.alone(),
             },
@@ -197,6 +270,7 @@ impl<'a> Session<'a> {
                     entry,
                     absent: label.absent,
                     shared: false,
+                    lives: seen.lives,
                 }));
             }
             // Loaded before an invalidation, or not readable as the answer's type, which was counted then.
@@ -215,46 +289,52 @@ impl<'a> Session<'a> {
         if !self.engine.enabled
             || !self.request.key.is_usable()
             || self.function.shadowed
-            || self
-                .engine
-                .outbox
-                .names(self.request.key, self.request.tags)
+            || self.is_made_old()
         {
             return None;
         }
-        self.read(Address {
-            key: self.request.key,
-            tags: self.request.tags,
-        })
-        .await
-        .ok()?
-        .ok()
+        self.read(self.address()).await.ok()?.ok()
     }
 
     /// Stores what was not loaded by the function; loads on their way are refused.
-    pub(crate) async fn put(&self, loaded: Loaded) {
+    pub(crate) async fn put(
+        &mut self,
+        loaded: Loaded,
+        value: impl FnOnce() -> Option<near::Value>,
+    ) {
         if !self.engine.enabled || !self.request.key.is_usable() || self.function.shadowed {
             return self.function.counters.bypassed.one();
         }
+        if self.is_made_old() {
+            return self.function.counters.degraded.one();
+        }
+        self.look_near().await;
         let Some(ttl) = loaded.ttl.filter(|ttl| !ttl.is_zero()) else {
             return self.displace().await;
         };
-        let at = Address {
-            key: self.request.key,
-            tags: self.request.tags,
-        };
+        let at = self.address();
         match self.engine.store.open(at, &Opening::Replace).await {
             Ok(Some(ticket)) => {
                 let entry = self.seal(loaded, ticket, Duration::ZERO);
-                self.fill(ticket, entry, ttl).await;
+                let size = entry.len();
+                if self.fill(ticket, entry, ttl).await {
+                    self.keep_near(size, Some(ttl), value);
+                }
             }
             Ok(None) => {}
             Err(error) => self.not_stored(&error),
         }
     }
 
-    /// Counts that `found` answered the call.
-    pub(crate) fn served(&self, found: &Found) {
+    /// Counts that the near cache answered the call.
+    pub(crate) fn served_near(&self) {
+        self.function.counters.near_hits.one();
+        tracing::debug!(key = %self.request.key, "near cache hit");
+    }
+
+    /// Counts that `found` answered the call, and keeps its `value` in the near cache.
+    pub(crate) fn served(&self, found: &Found, value: impl FnOnce() -> Option<near::Value>) {
+        self.keep_near(found.entry.len(), found.lives, value);
         if found.shared {
             self.function.counters.coalesced.one();
         } else {
@@ -272,14 +352,21 @@ impl<'a> Session<'a> {
 
     /// Ends the load: what it brought goes to those that wait, and then into the store.
     ///
-    /// `None` is an answer that nobody else may have: an `Err`, or a value that cannot be serialized.
-    pub(crate) async fn settle(&self, loading: Loading<'_>, loaded: Option<Loaded>) {
+    /// `None` is an answer that nobody else may have: an `Err`, or a value that cannot be serialized. `value` is what the near cache
+    /// would keep.
+    pub(crate) async fn settle(
+        &self,
+        loading: Loading<'_>,
+        loaded: Option<Loaded>,
+        value: impl FnOnce() -> Option<near::Value>,
+    ) {
         let Some(loaded) = loaded else {
             return loading.leader.share_nothing();
         };
         let (seat, ticket) = (loading.seat, loading.ticket);
         let ttl = loaded.ttl.filter(|ttl| !ttl.is_zero());
         let entry = self.seal(loaded, ticket, loading.began.elapsed());
+        let size = entry.len();
         loading.leader.share(entry.clone(), ttl);
         let stored = match ttl {
             Some(ttl) if !loading.keep_stored => self.fill(ticket, entry, ttl).await,
@@ -289,7 +376,9 @@ impl<'a> Session<'a> {
                 false
             }
         };
-        if !stored {
+        if stored {
+            self.keep_near(size, ttl, value);
+        } else {
             // For those that waited; who comes from now on loads.
             seat.forget(ticket);
         }
@@ -299,9 +388,8 @@ impl<'a> Session<'a> {
     async fn displace(&self) {
         if self.request.mode == Mode::Refresh {
             let key = Target::from(self.request.key.clone());
-            if let Err(error) = self.engine.store.invalidate(&[key]).await {
-                self.not_stored(&error);
-            }
+            // What fails is logged, counted and queued there.
+            let _ = self.engine.invalidate(self.request.site, vec![key]).await;
         }
     }
 
@@ -322,12 +410,13 @@ impl<'a> Session<'a> {
 
     /// Whether it was stored.
     async fn fill(&self, ticket: Ticket, entry: Bytes, ttl: Duration) -> bool {
-        match self
-            .engine
-            .store
-            .fill(self.request.key, ticket.fence, entry, ttl)
-            .await
-        {
+        if ticket.busy {
+            self.function.counters.held_back.one();
+            return false;
+        }
+        let (key, store) = (self.request.key, &self.engine.store);
+        let replaces = self.request.mode == Mode::Refresh;
+        match store.fill(key, ticket.fence, entry, ttl, replaces).await {
             Ok(true) => {
                 self.function.counters.stores.one();
                 return true;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::{Cache, Error, Event, Look, Probe, Shape, Site, Target};
 use crate::engine::Pledge;
+use crate::store::Mark;
 
 /// What a writing function makes old.
 #[derive(Debug)]
@@ -124,7 +125,7 @@ pub fn any_event<E: Event>() -> Vec<Target> {
     E::all_targets()
 }
 
-/// Runs `body`, and then makes old what it wrote. Dropped after `body` began, it queues the invalidations: the write may have
+/// Runs `body`, and then makes old what it wrote; announced before, where that was asked for. Dropped after `body` began, it queues the invalidations: the write may have
 /// been done.
 pub async fn invalidating<R, S: Shape<R>, F: Future<Output = R>>(
     invalidation: Invalidation<'_>,
@@ -135,26 +136,48 @@ pub async fn invalidating<R, S: Shape<R>, F: Future<Output = R>>(
         site,
         cache,
         always,
-        crash_safe: _,
-        hold_off: _,
+        crash_safe,
+        hold_off,
         mut targets,
         in_doubt,
     } = invalidation;
     let cache = cache.cloned().unwrap_or_else(Cache::current);
-    let owed = targets.iter().cloned().chain(in_doubt).collect();
-    let pledge = Pledge::new(&cache.engine, site, owed);
+    let owed: Vec<_> = targets.iter().cloned().chain(in_doubt).collect();
+    let mut mark = Mark::Untouched;
+    if crash_safe.is_some() || returned.refuse.is_some() {
+        match (
+            cache.engine.announce(&owed, crash_safe).await,
+            returned.refuse,
+        ) {
+            (Ok(announced), _) => mark = announced,
+            (Err(error), Some(refuse)) => {
+                cache.engine.refused(site, &error);
+                return refuse(error);
+            }
+            (Err(error), None) => {
+                tracing::error!(by = site.function, %error, "a write could not be announced: it is not safe against a crash");
+            }
+        }
+    }
+    let mut pledge = Pledge::new(&cache.engine, site, owed, hold_off.unwrap_or_default());
+    pledge.hold_early(&targets);
     let answer = body.await;
     let written = always || returned.shape.succeeded(&answer);
+    if mark != Mark::Untouched {
+        // Whatever was marked has to be unmarked, and is made old with it.
+        targets = pledge.targets().to_vec();
+    }
     if let (true, Some(more), Look::Value(value)) =
         (written, returned.targets, returned.shape.look(&answer))
     {
         targets.extend(more(value));
     }
-    // From here on the engine keeps the pledge.
-    pledge.release();
-    if written {
+    if written || mark != Mark::Untouched {
+        pledge.change(targets);
         // What fails here is logged, counted and queued there.
-        let _ = cache.engine.invalidate(site, targets).await;
+        let _ = pledge.redeem(mark).await;
+    } else {
+        pledge.release();
     }
     answer
 }

@@ -1,23 +1,21 @@
 //! The store of a process without Redis: the same protocol, with counters in place of random generations.
 //!
-//! Generations and fences are arrays of counters, indexed by hash: bounded, never cleaned, and two keys that share a counter
-//! only make each other miss. Entries are bounded by weight.
+//! Fences are counters too, indexed by hash: two keys that share one only refuse each other's loads. Entries are bounded by weight.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache as Entries;
-use xxhash_rust::xxh3::xxh3_64_with_seed;
+use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Address, Opening, Seen, Ticket};
+use super::{Address, Mark, Opening, Seen, Ticket};
 use crate::envelope;
-use crate::generations::{self, Field, ROOT, Stamp, Stamping};
+use crate::generations::{Counters, Stamp, Stamping};
 use crate::key::{Key, Pattern, Reach, Target};
 
-const SCOPES: usize = 1 << 16;
 const FENCES: usize = 1 << 16;
 /// What an entry of typical size weighs, to size the entries' table.
 const TYPICAL: u64 = 512;
@@ -27,9 +25,10 @@ const OVERHEAD: u64 = 128;
 /// Entries and generations of one process.
 pub(crate) struct Memory {
     entries: Entries<Box<str>, Entry, Weight>,
-    scopes: Box<[AtomicU64]>,
+    generations: Counters,
     /// A fill and an invalidation of one key exclude each other by the key's fence.
     fences: Box<[Mutex<u64>]>,
+    marks: Marks,
 }
 
 #[derive(Clone)]
@@ -47,6 +46,20 @@ impl Weighter<Box<str>, Entry> for Weight {
     }
 }
 
+/// What writers have marked.
+#[derive(Default)]
+struct Marks {
+    list: Mutex<Vec<Marked>>,
+    /// How many there are, to be read without the lock.
+    count: AtomicUsize,
+}
+
+struct Marked {
+    target: Target,
+    writer: u64,
+    until: Instant,
+}
+
 impl Memory {
     /// Holds about `capacity` bytes; past that, what was used least goes.
     pub(crate) fn new(capacity: u64) -> Self {
@@ -55,30 +68,34 @@ impl Memory {
             .clamp(16, 1 << 16);
         Self {
             entries: Entries::with_weighter(expected, capacity, Weight),
-            scopes: (0..SCOPES).map(|_| AtomicU64::new(0)).collect(),
+            generations: Counters::new(),
             fences: (0..FENCES).map(|_| Mutex::new(0)).collect(),
+            marks: Marks::default(),
         }
     }
 
     pub(crate) fn read(&self, at: Address<'_>) -> Seen {
         // The entry first: an invalidation in between makes it old.
         let entry = self.current(at.key);
+        let lives = entry
+            .as_ref()
+            .map(|entry| entry.expires.saturating_duration_since(Instant::now()));
         Seen {
-            entry,
+            entry: entry.map(|entry| entry.bytes),
             stamp: Some(self.stamp(at)),
+            lives,
         }
     }
 
     pub(crate) fn open(&self, at: Address<'_>, opening: &Opening) -> Option<Ticket> {
         let stamp = self.stamp(at);
-        let mut fence = lock(self.fence(at.key));
+        let mut fence = lock(self.fence(at.key.as_str()));
         match opening {
             Opening::Missed(seen) => {
-                if self
+                let head = self
                     .current(at.key)
-                    .map_or_else(Vec::new, |entry| envelope::head(&entry))
-                    != *seen
-                {
+                    .map(|entry| envelope::head(&entry.bytes));
+                if head.unwrap_or_default() != *seen {
                     return None;
                 }
             }
@@ -87,6 +104,7 @@ impl Memory {
         Some(Ticket {
             stamp,
             fence: *fence,
+            busy: self.marks.name(at),
         })
     }
 
@@ -94,7 +112,7 @@ impl Memory {
         let Some(expires) = Instant::now().checked_add(ttl) else {
             return false;
         };
-        let current = lock(self.fence(key));
+        let current = lock(self.fence(key.as_str()));
         if *current != fence {
             return false;
         }
@@ -103,77 +121,76 @@ impl Memory {
         true
     }
 
-    pub(crate) fn invalidate(&self, targets: &[Target]) {
-        for target in targets {
-            match target {
-                Target::Tag(tag) => self.advance(TAGS, generations::scope_of_tag(tag.as_str())),
-                Target::Tags => self.advance(TAGS, ROOT),
-                Target::Pattern(pattern) => self.invalidate_pattern(pattern),
-            }
+    pub(crate) fn invalidate(&self, targets: &[Target], mark: Mark) {
+        // The marks first: a load that begins before they are there is made old below.
+        self.marks.set(targets, mark);
+        for pattern in targets
+            .iter()
+            .filter_map(|target| self.generations.advance(target))
+        {
+            self.remove(pattern);
         }
     }
 
-    fn invalidate_pattern(&self, pattern: &Pattern) {
-        let reach = pattern.reach();
-        match &reach {
-            Reach::Exact => {
-                let mut fence = lock(self.fence_of(pattern.as_str()));
-                *fence += 1;
-                self.entries.remove(pattern.as_str());
-            }
-            Reach::Scope { domain, .. } => {
-                self.advance(domain, generations::scope_of(&reach).unwrap_or(ROOT))
-            }
-            Reach::Partial => {
-                // First no load on its way may store any more; then what is stored can be taken away without missing one.
-                for fence in &self.fences {
-                    *lock(fence) += 1;
-                }
-                self.entries.retain(|key, _| !pattern.matches(key));
-            }
+    fn remove(&self, pattern: &Pattern) {
+        if pattern.reach() == Reach::Exact {
+            let mut fence = lock(self.fence(pattern.as_str()));
+            *fence += 1;
+            self.entries.remove(pattern.as_str());
+            return;
         }
+        // First no load on its way may store any more; then what is stored can be taken away without missing one.
+        for fence in &self.fences {
+            *lock(fence) += 1;
+        }
+        self.entries.retain(|key, _| !pattern.matches(key));
     }
 
-    fn current(&self, key: &Key) -> Option<Bytes> {
+    fn current(&self, key: &Key) -> Option<Entry> {
         let entry = self.entries.get(key.as_str())?;
-        (entry.expires > Instant::now()).then_some(entry.bytes)
+        (entry.expires > Instant::now()).then_some(entry)
     }
 
     fn stamp(&self, at: Address<'_>) -> Stamp {
-        let mut stamp = Stamping::new(&[]);
-        let domain = generations::domain(at.key.as_str());
-        let scopes = std::iter::once(ROOT)
-            .chain(generations::scopes(at.key.as_str()))
-            .map(|field| self.scope(domain, field));
-        let tags = at
-            .tags
-            .iter()
-            .map(|tag| generations::scope_of_tag(tag.as_str()));
-        let root = (!at.tags.is_empty()).then_some(ROOT);
-        let tags = root
-            .into_iter()
-            .chain(tags)
-            .map(|field| self.scope(TAGS, field));
-        for generation in scopes.chain(tags) {
-            stamp.add(&generation.load(Ordering::Acquire).to_le_bytes());
+        self.generations
+            .stamp(Stamping::new(&[]), at.key.as_str(), at.tags)
+    }
+
+    fn fence(&self, key: &str) -> &Mutex<u64> {
+        &self.fences[xxh3_64(key.as_bytes()) as usize % FENCES]
+    }
+}
+
+impl Marks {
+    fn set(&self, targets: &[Target], mark: Mark) {
+        let (Mark::Up { writer, .. } | Mark::Down { writer }) = mark else {
+            return;
+        };
+        let now = Instant::now();
+        let mut list = lock(&self.list);
+        list.retain(|marked| marked.writer != writer && marked.until > now);
+        if let Mark::Up { lease, .. } = mark
+            && let Some(until) = now.checked_add(lease)
+        {
+            list.extend(targets.iter().cloned().map(|target| Marked {
+                target,
+                writer,
+                until,
+            }));
         }
-        stamp.finish()
+        self.count.store(list.len(), Ordering::Release);
     }
 
-    fn advance(&self, domain: &str, field: Field) {
-        self.scope(domain, field).fetch_add(1, Ordering::AcqRel);
-    }
-
-    fn scope(&self, domain: &str, field: Field) -> &AtomicU64 {
-        &self.scopes[xxh3_64_with_seed(domain.as_bytes(), field) as usize % SCOPES]
-    }
-
-    fn fence(&self, key: &Key) -> &Mutex<u64> {
-        self.fence_of(key.as_str())
-    }
-
-    fn fence_of(&self, key: &str) -> &Mutex<u64> {
-        &self.fences[xxh3_64_with_seed(key.as_bytes(), 0) as usize % FENCES]
+    /// Whether somebody writes what `at` depends on.
+    fn name(&self, at: Address<'_>) -> bool {
+        self.count.load(Ordering::Acquire) > 0 && {
+            let now = Instant::now();
+            let mut list = lock(&self.list);
+            list.retain(|marked| marked.until > now);
+            self.count.store(list.len(), Ordering::Release);
+            list.iter()
+                .any(|marked| marked.target.names(at.key, at.tags))
+        }
     }
 }
 
@@ -186,10 +203,7 @@ impl std::fmt::Debug for Memory {
     }
 }
 
-/// The domain of tags; no key has it, since a domain has no `%`.
-const TAGS: &str = "%tags";
-
-/// Nothing under these locks can panic half way, so a poisoned one holds a whole number.
-fn lock(fence: &Mutex<u64>) -> std::sync::MutexGuard<'_, u64> {
-    fence.lock().unwrap_or_else(PoisonError::into_inner)
+/// Nothing under these locks can panic half way, so a poisoned one holds what is whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -5,33 +5,39 @@
 //! | `prefix:exec:dashboard:ws12` | an entry |
 //! | `prefix:%gen:exec` | hash: the generations of the domain `exec` |
 //! | `prefix:%tags` | hash: the generations of tags |
+//! | `prefix:%mark:exec`, `prefix:%mark:%tags` | hash: what writers are about to write, and until when |
+//! | `prefix:%pushes` | how many invalidations were pushed; also the name of their channel |
 //! | `prefix:%fence:{prefix:exec:dashboard:ws12}` | while a load runs: its fence, in the entry's slot of a cluster |
 
+mod change;
 pub(crate) mod link;
 mod sweep;
 
 use std::future::Future;
 use std::sync::LazyLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use redis::aio::ConnectionLike;
-use redis::{Pipeline, RedisError, Script, ScriptInvocation, Value};
+use redis::{Client, Pipeline, RedisError, Script, ScriptInvocation, Value};
 
-use self::link::{Link, Live};
+use self::link::{Link, Live, Settings};
 use super::{Address, Opening, Seen, StoreError, Ticket};
 use crate::envelope::HEADER;
 use crate::generations::{self, Field, ROOT, Stamp, Stamping};
-use crate::key::{Key, Reach, Tag, Target};
+use crate::key::{Key, Tag};
+use crate::near;
 
 /// How long an abandoned load's fence stays. A load that takes longer is answered and not stored.
 const FENCE_LIFE: Duration = Duration::from_secs(600);
 
-/// Generations that a domain keeps, some 8 MB of them. Past that they are dropped, and every answer of the domain is loaded anew once.
-const MOST_SCOPES: usize = 100_000;
-
 /// What stands in for the head of a key that holds no string at all.
 const NOT_A_STRING: &[u8] = b"!";
+
+/// The field of the root, in hashes of generations and of marks.
+const ROOT_NAME: &str = "root";
+/// Stands where a domain would, for tags.
+const TAGS: &str = "%tags";
 
 static OPEN: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("redis/open.lua")));
 static FILL: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("redis/fill.lua")));
@@ -46,22 +52,23 @@ pub(crate) struct Redis {
 }
 
 impl Redis {
-    pub(crate) fn new(link: Link, prefix: &str, deadline: Duration) -> Self {
-        let prefix = if prefix.is_empty() {
-            String::new()
-        } else {
-            format!("{prefix}:")
-        };
+    pub(crate) fn new(client: Client, mut settings: Settings, deadline: Duration) -> Self {
+        if !settings.prefix.is_empty() {
+            settings.prefix.push(':');
+        }
         Self {
-            link,
-            prefix,
+            prefix: settings.prefix.clone(),
+            link: Link::new(client, settings),
             deadline,
         }
     }
 
     pub(crate) async fn read(&self, at: Address<'_>) -> Result<Seen, StoreError> {
-        let mut commands = Pipeline::with_capacity(3);
+        let mut commands = Pipeline::with_capacity(4);
         commands.get(self.entry(at.key.as_str()));
+        if at.lives {
+            commands.pttl(self.entry(at.key.as_str()));
+        }
         self.generations(&mut commands, at);
         self.within_deadline(async |live| {
             let answers = live
@@ -77,9 +84,15 @@ impl Redis {
                 Some(Value::ServerError(error)) => return Err(error.into()),
                 _ => None,
             };
+            let lives = if at.lives { answers.next() } else { None };
+            let lives = match lives {
+                Some(Value::Int(left)) => u64::try_from(left).ok().map(Duration::from_millis),
+                _ => None,
+            };
             Ok(Seen {
                 entry,
                 stamp: stamp(&live, answers)?,
+                lives,
             })
         })
         .await
@@ -96,38 +109,43 @@ impl Redis {
             Opening::Replace => (1, &[][..]),
         };
         let scopes = generations::scopes(key);
+        let domain = generations::domain(key);
         let mut script = OPEN.prepare_invoke();
         script
             .key(self.entry(key))
             .key(self.fence(key))
-            .key(self.domain(generations::domain(key)));
+            .key(self.domain(domain))
+            .key(self.marks(domain));
         if !at.tags.is_empty() {
-            script.key(self.tags());
+            script.key(self.tags()).key(self.marks(TAGS));
         }
         script
             .arg(replace)
             .arg(head)
             .arg(HEADER)
             .arg(fastrand::u64(1..))
-            .arg(milliseconds(FENCE_LIFE));
-        script
+            .arg(milliseconds(FENCE_LIFE))
             .arg(&fastrand::u64(..).to_le_bytes())
+            .arg(mark_of_key(key))
             .arg(scopes.len());
         for field in scopes {
-            script.arg(&field.to_le_bytes());
+            script.arg(field_name(field));
         }
         for tag in at.tags {
-            script.arg(&generations::scope_of_tag(tag.as_str()).to_le_bytes());
+            script.arg(field_name(tag_field(tag)));
         }
         self.run(&script, |live, answer| match answer {
             Value::Nil => Ok(None),
             Value::Array(answer) => {
                 let mut answer = answer.into_iter();
-                let fence = answer.next().map(redis::from_redis_value).transpose()?;
+                let mut next = || answer.next().map(redis::from_redis_value).transpose();
+                let (fence, busy): (Option<u64>, Option<u64>) = (next()?, next()?);
                 let stamp = stamp(live, answer)?;
-                Ok(fence
-                    .zip(stamp)
-                    .map(|(fence, stamp)| Ticket { stamp, fence }))
+                Ok(fence.zip(stamp).map(|(fence, stamp)| Ticket {
+                    stamp,
+                    fence,
+                    busy: busy == Some(1),
+                }))
             }
             other => Err(unexpected(&other)),
         })
@@ -140,101 +158,45 @@ impl Redis {
         fence: u64,
         entry: &[u8],
         ttl: Duration,
+        replaces: bool,
     ) -> Result<bool, StoreError> {
+        let push = if replaces {
+            near::encode(&[key.clone().into()])
+        } else {
+            String::new()
+        };
         let key = key.as_str();
         let mut script = FILL.prepare_invoke();
         script
             .key(self.entry(key))
             .key(self.fence(key))
+            .key(self.pushes())
             .arg(fence)
             .arg(entry)
-            .arg(milliseconds(ttl).max(1));
+            .arg(milliseconds(ttl).max(1))
+            .arg(self.pushes())
+            .arg(push);
         self.run(&script, |_, answer| Ok(answer == Value::Int(1)))
             .await
     }
 
-    pub(crate) async fn invalidate(&self, targets: &[Target]) -> Result<(), StoreError> {
-        let mut scopes = Vec::new();
-        let mut names = Vec::new();
-        let mut sweeps = Vec::new();
-        for target in targets {
-            match target {
-                Target::Tag(tag) => scopes.push((self.tags(), tag_field(tag))),
-                Target::Tags => scopes.push((self.tags(), ROOT)),
-                Target::Pattern(pattern) => match &pattern.reach() {
-                    Reach::Exact => {
-                        names.extend([self.entry(pattern.as_str()), self.fence(pattern.as_str())])
-                    }
-                    Reach::Partial => sweeps.push(pattern),
-                    reach @ Reach::Scope { domain, .. } => {
-                        scopes.push((
-                            self.domain(domain),
-                            generations::scope_of(reach).unwrap_or(ROOT),
-                        ));
-                    }
-                },
-            }
-        }
-        self.advance(scopes, names).await?;
-        for pattern in sweeps {
-            self.sweep(pattern).await?;
-        }
-        Ok(())
-    }
-
-    /// Gives each of `scopes` a new generation and removes the keys called `names`, all at once.
-    async fn advance(
-        &self,
-        scopes: Vec<(String, Field)>,
-        mut names: Vec<String>,
-    ) -> Result<(), StoreError> {
-        if scopes.is_empty() {
-            return self.unlink(&names).await;
-        }
-        let mut commands = Pipeline::with_capacity(2 * scopes.len() + 1);
-        commands.atomic();
-        for (hash, field) in &scopes {
-            let field = match *field {
-                ROOT => b"root".to_vec(),
-                field => field.to_le_bytes().to_vec(),
-            };
-            let generation = fastrand::u64(..).to_le_bytes();
-            commands.hset(hash, field, &generation[..]).ignore();
-            commands.hlen(hash);
-        }
-        if !names.is_empty() {
-            commands.unlink(&names).ignore();
-        }
-        let lengths: Result<Vec<usize>, _> = self
-            .within_deadline(async |live| commands.query_async(&mut live.connection()).await)
-            .await;
-        let hashes = scopes.into_iter().map(|(hash, _)| hash);
-        match lengths {
-            // Without its generations a whole domain is old, which is always safe: they stay bounded so.
-            Ok(lengths) => {
-                let full = hashes
-                    .zip(lengths)
-                    .filter(|(_, length)| *length > MOST_SCOPES);
-                self.unlink(&full.map(|(hash, _)| hash).collect::<Vec<_>>())
-                    .await
-            }
-            // Out of memory, a server still deletes, though not in a transaction.
-            Err(StoreError::Refused(_)) => {
-                names.extend(hashes);
-                self.unlink(&names).await
-            }
-            Err(error) => Err(error),
-        }
-    }
-
     /// Removes keys, in one command.
     async fn unlink(&self, names: &[String]) -> Result<(), StoreError> {
-        if names.is_empty() {
-            return Ok(());
-        }
         let unlink = redis::Cmd::unlink(names);
         self.within_deadline(async |live| unlink.exec_async(&mut live.connection()).await)
             .await
+    }
+
+    /// Sees to it that this instance's near cache hears of invalidations; whether it does.
+    pub(crate) async fn listen(&self) -> bool {
+        self.link.near().want();
+        let heard = self.within_deadline(async |live| Ok(live.listen(&self.link).await));
+        heard.await.unwrap_or(false)
+    }
+
+    /// Sees to it that an answer comes soon, and with it the proof that near hits need.
+    pub(crate) fn prove(&self) {
+        self.link.prove(self.deadline);
     }
 
     /// Asks for the generations of all scopes that `at` lies in: one hash for the domain, one for tags.
@@ -243,14 +205,14 @@ impl Redis {
         let command = commands
             .cmd("HMGET")
             .arg(self.domain(generations::domain(key)))
-            .arg("root");
+            .arg(ROOT_NAME);
         for field in generations::scopes(key) {
-            command.arg(&field.to_le_bytes());
+            command.arg(field_name(field));
         }
         if !at.tags.is_empty() {
-            let command = commands.cmd("HMGET").arg(self.tags()).arg("root");
+            let command = commands.cmd("HMGET").arg(self.tags()).arg(ROOT_NAME);
             for tag in at.tags {
-                command.arg(&tag_field(tag).to_le_bytes());
+                command.arg(field_name(tag_field(tag)));
             }
         }
     }
@@ -278,12 +240,17 @@ impl Redis {
         let mut used = None;
         let answer = tokio::time::timeout(self.deadline, async {
             let live = self.link.live().await?;
-            used = Some(live.clone());
+            used = Some((live.clone(), Instant::now()));
             operation(live).await.map_err(Failure::Client)
         })
         .await;
         let (error, broken) = match answer {
-            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Ok(answer)) => {
+                if let Some((live, sent)) = used {
+                    live.prove(&self.link, sent);
+                }
+                return Ok(answer);
+            }
             Ok(Err(Failure::NotConnected)) => (StoreError::Unreachable, false),
             Ok(Err(Failure::Client(error))) => {
                 let broken = error.is_unrecoverable_error()
@@ -293,7 +260,7 @@ impl Redis {
             }
             Err(_) => (StoreError::TimedOut, true),
         };
-        if let Some(live) = used.filter(|_| broken) {
+        if let Some((live, _)) = used.filter(|_| broken) {
             self.link.lost(&live, &error);
         }
         Err(error)
@@ -312,8 +279,34 @@ impl Redis {
     }
 
     fn tags(&self) -> String {
-        format!("{}%tags", self.prefix)
+        format!("{}{TAGS}", self.prefix)
     }
+
+    fn marks(&self, domain: &str) -> String {
+        format!("{}%mark:{domain}", self.prefix)
+    }
+
+    fn pushes(&self) -> String {
+        pushes(&self.prefix)
+    }
+}
+
+/// The channel of a cache's pushes, and the key that counts them.
+fn pushes(prefix: &str) -> String {
+    format!("{prefix}%pushes")
+}
+
+/// The field of a hash of generations.
+fn field_name(field: Field) -> Vec<u8> {
+    match field {
+        ROOT => ROOT_NAME.as_bytes().to_vec(),
+        field => field.to_le_bytes().to_vec(),
+    }
+}
+
+/// What marks a single key.
+fn mark_of_key(key: &str) -> Vec<u8> {
+    format!("={key}").into_bytes()
 }
 
 /// Why an operation did not get an answer, before its deadline is considered.

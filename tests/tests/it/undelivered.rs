@@ -139,6 +139,8 @@ async fn one_that_is_refused_for_ever_holds_up_no_other() {
             "~cache:%fence:*",
             "~cache:%gen:rows",
             "~cache:%tags",
+            "~cache:%mark:*",
+            "~cache:%pushes",
         ],
     )
     .await;

@@ -1,14 +1,20 @@
 //! The connection: made on first use, kept up in the background, never waited for by a caller once it has failed.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+use std::time::{Duration, Instant};
 
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, RedisError};
-use tokio::sync::watch;
+use redis::aio::{MultiplexedConnection, SendError};
+use redis::{
+    AsyncConnectionConfig, Client, ProtocolVersion, PushInfo, PushKind, RedisError, Value,
+};
+use tokio::sync::{OnceCell, watch};
 use tokio::task::JoinHandle;
 
+use super::pushes;
+use crate::near::Near;
+use crate::policy::OnRestart;
 use crate::store::StoreError;
 
 /// Waits between attempts to connect; doubled from the first to the last, so that a server that comes back is found within the
@@ -20,6 +26,8 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 pub(crate) struct Live {
     connection: MultiplexedConnection,
     incarnation: Vec<u8>,
+    /// Whether it hears of invalidations, once somebody has asked it to.
+    listens: OnceCell<bool>,
 }
 
 impl Live {
@@ -31,6 +39,23 @@ impl Live {
     /// The server's run id and its replication id, learned before this connection carried any read.
     pub(crate) fn incarnation(&self) -> &[u8] {
         &self.incarnation
+    }
+
+    /// Whether this connection hears of invalidations; the first to ask makes it listen.
+    ///
+    /// Safe to drop: the next to ask tries again.
+    pub(crate) async fn listen(&self, link: &Link) -> bool {
+        *self
+            .listens
+            .get_or_init(|| link.shared.listen(self.connection()))
+            .await
+    }
+
+    /// A command that was sent at `sent` has been answered here.
+    pub(crate) fn prove(&self, link: &Link, sent: Instant) {
+        if self.listens.get() == Some(&true) {
+            link.near().prove(sent);
+        }
     }
 }
 
@@ -51,25 +76,41 @@ pub(crate) struct NotConnected;
 pub(crate) struct Link {
     shared: Arc<Shared>,
     connecting: Mutex<Option<JoinHandle<()>>>,
+    proving: Mutex<Option<JoinHandle<()>>>,
 }
 
 struct Shared {
     client: Client,
-    connect_timeout: Duration,
+    settings: Settings,
     state: watch::Sender<State>,
 }
 
+/// How a connection is made.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) connect_timeout: Duration,
+    pub(crate) on_restart: OnRestart,
+    /// Of all names in Redis; with its `:`, or empty.
+    pub(crate) prefix: String,
+    pub(crate) near: Arc<Near>,
+}
+
 impl Link {
-    pub(crate) fn new(client: Client, connect_timeout: Duration) -> Self {
+    pub(crate) fn new(client: Client, settings: Settings) -> Self {
         let shared = Shared {
             client,
-            connect_timeout,
+            settings,
             state: watch::Sender::new(State::New),
         };
         Self {
             shared: Arc::new(shared),
             connecting: Mutex::new(None),
+            proving: Mutex::new(None),
         }
+    }
+
+    pub(crate) fn near(&self) -> &Arc<Near> {
+        &self.shared.settings.near
     }
 
     /// The connection. Waits only for the very first attempt; the caller sets the deadline.
@@ -108,12 +149,38 @@ impl Link {
         }
     }
 
+    /// Asks the server for a sign of life in the background, one at a time: its answer proves that no push is outstanding.
+    pub(crate) fn prove(&self, deadline: Duration) {
+        let State::Live(live) = &*self.shared.state.borrow() else {
+            return;
+        };
+        let mut proving = lock(&self.proving);
+        if proving.as_ref().is_none_or(JoinHandle::is_finished) {
+            let (near, live) = (self.near().clone(), live.clone());
+            *proving = Some(tokio::spawn(async move {
+                let (sent, mut connection) = (Instant::now(), live.connection());
+                let ping = redis::cmd("PING");
+                // Without an answer near hits end, and the look-ups that follow find out what is wrong.
+                if let Ok(Ok(())) =
+                    tokio::time::timeout(deadline, ping.exec_async(&mut connection)).await
+                {
+                    near.prove(sent);
+                }
+            }));
+        }
+    }
+
+    /// The server did an invalidation, and would not push it.
+    pub(crate) fn cannot_push(&self, answer: &redis::Value) {
+        static SAID: Once = Once::new();
+        SAID.call_once(|| {
+            tracing::error!(server = %self.shared, ?answer, "invalidations cannot be pushed: other instances' near caches are old for up to their `local` time; allow this user to publish on the cache's channel");
+        });
+    }
+
     /// One task at a time connects. It ends with the runtime that it was spawned on, and then another caller's runtime takes over.
     fn see_to_connecting(&self) {
-        let mut connecting = self
-            .connecting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut connecting = lock(&self.connecting);
         if connecting.as_ref().is_none_or(JoinHandle::is_finished)
             && !matches!(*self.shared.state.borrow(), State::Live(_))
         {
@@ -124,12 +191,10 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        let connecting = self
-            .connecting
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(task) = connecting.take() {
-            task.abort();
+        for task in [&self.connecting, &self.proving] {
+            if let Some(task) = lock(task).take() {
+                task.abort();
+            }
         }
     }
 }
@@ -153,15 +218,16 @@ impl Shared {
     async fn connect(self: Arc<Self>) {
         let mut wait = FIRST_WAIT;
         loop {
-            let error = match tokio::time::timeout(self.connect_timeout, self.handshake()).await {
-                Ok(Ok(live)) => {
-                    self.state.send_replace(State::Live(Arc::new(live)));
-                    tracing::info!(server = %self, "connected to Redis");
-                    return;
-                }
-                Ok(Err(error)) => described_unsaid(&error),
-                Err(_) => "no answer within the connect timeout".to_owned(),
-            };
+            let error =
+                match tokio::time::timeout(self.settings.connect_timeout, self.handshake()).await {
+                    Ok(Ok(live)) => {
+                        self.state.send_replace(State::Live(Arc::new(live)));
+                        tracing::info!(server = %self, "connected to Redis");
+                        return;
+                    }
+                    Ok(Err(error)) => described_unsaid(&error),
+                    Err(_) => "no answer within the connect timeout".to_owned(),
+                };
             let was_new = matches!(self.state.send_replace(State::Down), State::New);
             if was_new {
                 tracing::error!(server = %self, %error, "cannot connect to Redis; the sources answer until it is there");
@@ -177,14 +243,7 @@ impl Shared {
     /// Connects, and learns which run of the server this is and which history its data has: a server that was demoted and promoted
     /// again runs on, with a past that is not its own. A replica is refused, since it lags.
     async fn handshake(&self) -> Result<Live, RedisError> {
-        // Deadlines are kept in one place, by the store.
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(None)
-            .set_response_timeout(None);
-        let client = &self.client;
-        let mut connection = client
-            .get_multiplexed_async_connection_with_config(&config)
-            .await?;
+        let (mut connection, pushes) = self.open().await?;
         let (server, replication): (String, String) = redis::pipe()
             .cmd("INFO")
             .arg("server")
@@ -198,11 +257,77 @@ impl Shared {
         if field(&replication, "role") != Some("master") {
             return Err(refused("the server is a replica"));
         }
+        let incarnation = match self.settings.on_restart {
+            OnRestart::Discard => format!("{run} {history}").into_bytes(),
+            OnRestart::Keep => Vec::new(),
+        };
+        let listens = OnceCell::new();
+        if !pushes || self.settings.near.is_wanted() {
+            // Nobody else has this cell yet.
+            let _ = listens.set(pushes && self.listen(connection.clone()).await);
+        }
         Ok(Live {
             connection,
-            incarnation: format!("{run} {history}").into_bytes(),
+            incarnation,
+            listens,
         })
     }
+
+    /// A connection that pushes, where the server can (RESP3, Redis 6).
+    async fn open(&self) -> Result<(MultiplexedConnection, bool), RedisError> {
+        let (near, last) = (self.settings.near.clone(), AtomicU64::new(0));
+        let channel = pushes(&self.settings.prefix);
+        // Called in order, and before the answers that follow on this connection are handed out.
+        let hear = move |push: PushInfo| {
+            if let (PushKind::Message, [Value::BulkString(from), Value::BulkString(push)]) =
+                (&push.kind, &push.data[..])
+                && *from == channel.as_bytes()
+            {
+                near.hear(push, &last);
+            }
+            Ok::<_, SendError>(())
+        };
+        // Deadlines are kept in one place, by the store.
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(None)
+            .set_response_timeout(None);
+        let connect = async |protocol, config| {
+            let info = self.client.get_connection_info().clone();
+            let settings = info.redis_settings().clone().set_protocol(protocol);
+            Client::open(info.set_redis_settings(settings))?
+                .get_multiplexed_async_connection_with_config(&config)
+                .await
+        };
+        match connect(ProtocolVersion::RESP3, config.clone().set_push_sender(hear)).await {
+            Ok(connection) => Ok((connection, true)),
+            Err(error) if speaks_no_resp3(&error) => {
+                tracing::debug!(server = %self, "no RESP3: near caches are not used");
+                Ok((connect(ProtocolVersion::RESP2, config).await?, false))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes `connection` hear of invalidations. Whatever was kept before may have missed some.
+    async fn listen(&self, mut connection: MultiplexedConnection) -> bool {
+        let sent = Instant::now();
+        if let Err(error) = connection.subscribe(pushes(&self.settings.prefix)).await {
+            tracing::error!(server = %self, error = %described_unsaid(&error), "near caches are not used: invalidations cannot be listened to");
+            return false;
+        }
+        self.settings.near.reset();
+        self.settings.near.prove(sent);
+        true
+    }
+}
+
+fn speaks_no_resp3(error: &RedisError) -> bool {
+    error.kind() == redis::ErrorKind::RESP3NotSupported || error.code() == Some("NOPROTO")
+}
+
+/// Nothing under these locks can panic half way.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A field of what `INFO` says.

@@ -1,8 +1,9 @@
 -- Announces a load before it begins: sees to it that the roots and the key's fence are there, and tells what they are.
--- KEYS: entry, fence, generations of the domain[, generations of tags]
+-- KEYS: entry, fence, generations of the domain, marks of the domain[, generations of tags, marks of tags]
 -- ARGV: 1 replace | 0 after a miss, head of the entry that was seen, its longest length, a new fence, its life in ms,
---       a new root, number of scopes, scopes…, tags…
--- Returns {fence, {root, scope…}[, {root, tag…}]}, or false when another entry took the place of the one that was seen.
+--       a new root, the mark of the key itself, number of scopes, scopes…, tags…
+-- Returns {fence, 1 when marked | 0, {root, scope…}[, {root, tag…}]}, or false when another entry took the place of the one
+-- that was seen.
 local replace = ARGV[1] == '1'
 if not replace then
   local head = redis.pcall('GETRANGE', KEYS[1], 0, tonumber(ARGV[3]) - 1)
@@ -15,11 +16,35 @@ local function generations(key, first, last)
   return redis.call('HMGET', key, 'root', unpack(ARGV, first, last))
 end
 
-local scopes = tonumber(ARGV[7])
-local answer = { false, generations(KEYS[3], 8, 7 + scopes) }
-if KEYS[4] then
-  answer[3] = generations(KEYS[4], 8 + scopes, #ARGV)
+-- Whether somebody writes what the key depends on. A mark's field is what it names and 8 bytes of its writer; its value
+-- says until when it holds, by this server's clock.
+local function marked(key, first, last, own)
+  local marks = redis.call('HGETALL', key)
+  if #marks == 0 then return false end
+  local names = { root = true }
+  if own then names[own] = true end
+  for i = first, last do names[ARGV[i]] = true end
+  local time = redis.call('TIME')
+  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  local found = false
+  for i = 1, #marks, 2 do
+    if tonumber(marks[i + 1]) <= now then
+      redis.call('HDEL', key, marks[i])
+    elseif names[string.sub(marks[i], 1, -9)] then
+      found = true
+    end
+  end
+  return found
 end
+
+local last = 8 + tonumber(ARGV[8])
+local busy = marked(KEYS[4], 9, last, ARGV[7])
+local answer = { false, 0, generations(KEYS[3], 9, last) }
+if KEYS[5] then
+  busy = marked(KEYS[6], last + 1, #ARGV) or busy
+  answer[4] = generations(KEYS[5], last + 1, #ARGV)
+end
+if busy then answer[2] = 1 end
 
 local fence = not replace and redis.call('GET', KEYS[2])
 if not fence then

@@ -1,0 +1,169 @@
+//! Invalidations inside a database transaction: they wait for the commit.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::engine::{Engine, Pledge};
+use crate::key::{Key, Tag, Target};
+use crate::site::Site;
+use crate::store::Mark;
+use crate::targets::Targets;
+
+/// Targets that a transaction holds back one by one; past that they are widened to whole domains.
+const LIMIT: usize = 10_000;
+
+tokio::task_local! {
+    static CURRENT: Arc<Held>;
+}
+
+/// Collects the invalidations of a database transaction, and does them after its commit.
+///
+/// Invalidated before the commit, an answer is loaded again from the old row, stored, and stays: the transaction is not visible yet.
+///
+/// ```
+/// use cache_runtime::{AfterCommit, invalidates};
+/// # struct Tx;
+/// # impl Tx { async fn commit(self) -> Result<(), std::io::Error> { Ok(()) } }
+/// # async fn begin() -> Result<Tx, std::io::Error> { Ok(Tx) }
+///
+/// #[invalidates("titles:{task_id}")]
+/// async fn rename(tx: &mut Tx, task_id: u64, title: &str) -> Result<(), std::io::Error> {
+///     Ok(())
+/// }
+///
+/// # async fn example() -> Result<(), std::io::Error> {
+/// let mut tx = begin().await?;
+/// let invalidations = AfterCommit::new();
+/// invalidations.scope(rename(&mut tx, 7, "Buy bread")).await?; // collected
+/// tx.commit().await?;
+/// invalidations.committed().await;                             // done
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Dropped without a word, as by the `?` of a commit that failed, it is in doubt whether the transaction was committed: then the
+/// invalidations are queued and done.
+///
+/// Inside the scope cached functions load what has been invalidated there, and store nothing of it, so that nobody else sees rows that are
+/// not committed. That holds for calls in the scope's own task; tasks that it spawns are outside. A cached function that reads rows which
+/// the transaction has written and no `#[invalidates]` has named would store them: name them first.
+///
+/// An `AfterCommit` that is made inside the scope of another, as for a savepoint, hands over to that one.
+#[derive(Debug)]
+#[must_use = "dropped at once, it delays nothing"]
+pub struct AfterCommit {
+    held: Arc<Held>,
+}
+
+/// What a transaction holds back.
+#[derive(Debug)]
+pub(crate) struct Held {
+    caches: Mutex<Option<Vec<(Arc<Engine>, Targets)>>>,
+    outer: Option<Arc<Self>>,
+}
+
+impl AfterCommit {
+    /// Nothing is collected yet.
+    pub fn new() -> Self {
+        let held = Held {
+            caches: Mutex::new(Some(Vec::new())),
+            outer: Held::current(),
+        };
+        Self {
+            held: Arc::new(held),
+        }
+    }
+
+    /// Runs `work` and collects its invalidations; as often as wanted.
+    pub async fn scope<F: Future>(&self, work: F) -> F::Output {
+        CURRENT.scope(self.held.clone(), work).await
+    }
+
+    /// The transaction is committed: does what was collected. What cannot be delivered is queued, also when this future is dropped.
+    pub async fn committed(self) {
+        for pledge in self.held.end() {
+            // Logged, counted and queued there.
+            let _ = pledge.redeem(Mark::Untouched).await;
+        }
+    }
+
+    /// The transaction is rolled back: forgets what was collected.
+    pub fn rolled_back(self) {
+        self.held.end().into_iter().for_each(Pledge::release);
+    }
+}
+
+impl Default for AfterCommit {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Drop for AfterCommit {
+    /// In doubt the invalidations are done.
+    fn drop(&mut self) {
+        drop(self.held.end());
+    }
+}
+
+impl Held {
+    /// The transaction around the present task.
+    pub(crate) fn current() -> Option<Arc<Self>> {
+        CURRENT.try_with(Arc::clone).ok()
+    }
+
+    /// Whether the transaction around the present task holds back something that names `key` or one of `tags`.
+    pub(crate) fn names(engine: &Arc<Engine>, key: &Key, tags: &[Tag]) -> bool {
+        CURRENT
+            .try_with(|held| held.name(engine, key, tags))
+            .unwrap_or(false)
+    }
+
+    fn name(&self, engine: &Arc<Engine>, key: &Key, tags: &[Tag]) -> bool {
+        let named = |(of, targets): &(Arc<Engine>, Targets)| {
+            Arc::ptr_eq(of, engine) && targets.names(key, tags)
+        };
+        self.caches().iter().flatten().any(named)
+            || self
+                .outer
+                .as_ref()
+                .is_some_and(|outer| outer.name(engine, key, tags))
+    }
+
+    /// Holds `targets` back; `false` when the transaction is over.
+    pub(crate) fn add(&self, engine: &Arc<Engine>, targets: &[Target], hold_off: Duration) -> bool {
+        let mut caches = self.caches();
+        let Some(caches) = &mut *caches else {
+            return false;
+        };
+        let known = caches.iter_mut().find(|(of, _)| Arc::ptr_eq(of, engine));
+        let held = match known {
+            Some((_, held)) => held,
+            None => {
+                caches.push((engine.clone(), Targets::new(LIMIT)));
+                &mut caches.last_mut().expect("just pushed").1
+            }
+        };
+        held.add(targets.iter().cloned(), hold_off);
+        true
+    }
+
+    /// Ends the transaction: what it held back is owed now, to the one around it or to the stores.
+    fn end(&self) -> Vec<Pledge> {
+        static SITE: Site = Site::new("AfterCommit", "");
+        let caches = self.caches().take().unwrap_or_default();
+        let pledges = caches.into_iter().map(|(engine, held)| {
+            let hold_off = held.iter().map(|(_, item)| item.hold_off).max();
+            let targets = held.iter().map(|(target, _)| target.clone()).collect();
+            Pledge::new(&engine, &SITE, targets, hold_off.unwrap_or_default())
+                .within(self.outer.clone())
+        });
+        pledges.collect()
+    }
+
+    fn caches(&self) -> MutexGuard<'_, Option<Vec<(Arc<Engine>, Targets)>>> {
+        // Nothing under this lock can panic half way.
+        self.caches.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

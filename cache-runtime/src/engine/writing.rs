@@ -1,0 +1,162 @@
+//! Invalidating: at once, after a transaction's commit, or as soon as the store can be reached again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Engine;
+use crate::after_commit::Held;
+use crate::error::Error;
+use crate::key::Target;
+use crate::observe::Function;
+use crate::outbox::Outbox;
+use crate::site::Site;
+use crate::store::{Mark, StoreError};
+
+impl Engine {
+    /// Makes everything old that `targets` name, in as many round trips however many keys there are. A cache that is switched
+    /// off does it too: its writes concern the rest of the fleet.
+    ///
+    /// What cannot be delivered is queued, also when this future is dropped.
+    pub(crate) async fn invalidate(
+        self: &Arc<Self>,
+        site: &'static Site,
+        targets: Vec<Target>,
+    ) -> Result<(), Error> {
+        Pledge::new(self, site, targets, Duration::ZERO)
+            .redeem(Mark::Untouched)
+            .await
+    }
+
+    /// Makes `targets` old before they are written, which shows whether the store can be reached; with a `lease` it also keeps what is
+    /// loaded from being stored, until the mark that is answered is taken down or the lease has ended.
+    pub(crate) async fn announce(
+        &self,
+        targets: &[Target],
+        lease: Option<Duration>,
+    ) -> Result<Mark, Error> {
+        let mark = lease.map_or(Mark::Untouched, Mark::up);
+        if !targets.is_empty() {
+            self.make_old(targets, mark).await?;
+        }
+        Ok(mark)
+    }
+
+    /// A write that was not begun, as it could not be announced.
+    pub(crate) fn refused(&self, site: &'static Site, error: &Error) {
+        self.register.function(site).counters.refused_writes.one();
+        tracing::error!(by = site.function, %error, "write refused");
+    }
+
+    /// In the store, and in the near cache of this instance: calls that begin after this are to have nothing from before.
+    pub(crate) async fn make_old(&self, targets: &[Target], mark: Mark) -> Result<(), StoreError> {
+        let done = self.store.invalidate(targets, mark).await;
+        // After the store: what is looked up from now on is new. Where the store failed, it may have been done all the same.
+        self.near.advance(targets);
+        done
+    }
+}
+
+/// Invalidations that are owed. Dropped without having been redeemed or released, it queues them.
+#[derive(Debug)]
+pub(crate) struct Pledge {
+    engine: Arc<Engine>,
+    function: Arc<Function>,
+    targets: Vec<Target>,
+    hold_off: Duration,
+    /// The transaction that it was made in.
+    held: Option<Arc<Held>>,
+}
+
+impl Pledge {
+    /// `hold_off` of the cache counts where it is longer.
+    pub(crate) fn new(
+        engine: &Arc<Engine>,
+        site: &'static Site,
+        targets: Vec<Target>,
+        hold_off: Duration,
+    ) -> Self {
+        Self {
+            engine: engine.clone(),
+            function: engine.register.function(site),
+            targets,
+            hold_off: hold_off.max(engine.hold_off),
+            held: Held::current(),
+        }
+    }
+
+    /// The same, in that transaction or in none.
+    pub(crate) fn within(mut self, held: Option<Arc<Held>>) -> Self {
+        self.held = held;
+        self
+    }
+
+    /// Inside a transaction: from now on what `targets` name is loaded there and not stored, as the body may have written already.
+    pub(crate) fn hold_early(&self, targets: &[Target]) {
+        if let Some(held) = &self.held {
+            held.add(&self.engine, targets, self.hold_off);
+        }
+    }
+
+    pub(crate) fn targets(&self) -> &[Target] {
+        &self.targets
+    }
+
+    /// Owes these instead.
+    pub(crate) fn change(&mut self, targets: Vec<Target>) {
+        self.targets = targets;
+    }
+
+    /// Nothing is owed any more.
+    pub(crate) fn release(mut self) {
+        self.targets.clear();
+    }
+
+    /// Does what is owed, or has it done after the commit; `announced` is the mark that the writer has up.
+    pub(crate) async fn redeem(self, announced: Mark) -> Result<(), Error> {
+        if self.targets.is_empty() || self.hold() {
+            self.release();
+            return Ok(());
+        }
+        let engine = &self.engine;
+        if engine.outbox.depth() > 0 {
+            Outbox::see_to_delivery(engine);
+        }
+        let by = self.function.site.function;
+        let mark = announced.closing(self.hold_off);
+        if let Err(error) = engine.make_old(&self.targets, mark).await {
+            tracing::error!(by, %error, "invalidations not delivered");
+            return Err(Error::from(error));
+        }
+        self.function.counters.invalidations.add(self.targets.len());
+        for target in &self.targets {
+            tracing::info!(%target, by, "invalidated");
+        }
+        self.release();
+        Ok(())
+    }
+
+    /// Hands what is owed to the transaction, if there is one that is not over.
+    fn hold(&self) -> bool {
+        let Some(held) = &self.held else {
+            return false;
+        };
+        held.add(&self.engine, &self.targets, self.hold_off)
+    }
+}
+
+impl Drop for Pledge {
+    fn drop(&mut self) {
+        if self.targets.is_empty() || self.hold() {
+            return;
+        }
+        let counters = &self.function.counters;
+        counters.queued_invalidations.add(self.targets.len());
+        for target in &self.targets {
+            tracing::warn!(%target, by = self.function.site.function, "invalidation queued");
+        }
+        self.engine
+            .outbox
+            .put(self.targets.drain(..), self.hold_off);
+        Outbox::see_to_delivery(&self.engine);
+    }
+}

@@ -1,0 +1,143 @@
+//! Invalidating: one script that does all of it at once, and tells the near caches.
+
+use std::sync::LazyLock;
+
+use redis::{Script, Value};
+
+use super::{Redis, TAGS, field_name, mark_of_key, milliseconds, tag_field};
+use crate::generations::{self, Field, ROOT};
+use crate::key::{Pattern, Reach, Target};
+use crate::near;
+use crate::store::{Mark, StoreError};
+
+/// Generations that a domain keeps, some 8 MB of them. Past that they are dropped, and every answer of the domain is loaded anew once.
+const MOST_SCOPES: usize = 100_000;
+
+static INVALIDATE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("invalidate.lua")));
+impl Redis {
+    pub(crate) async fn invalidate(
+        &self,
+        targets: &[Target],
+        mark: Mark,
+    ) -> Result<(), StoreError> {
+        let change = Change::of(self, targets);
+        self.change(&change, targets, mark).await?;
+        for pattern in change.sweeps {
+            self.sweep(pattern).await?;
+        }
+        Ok(())
+    }
+
+    /// Does all of `change` at once, and tells the near caches.
+    async fn change(
+        &self,
+        change: &Change<'_>,
+        targets: &[Target],
+        mark: Mark,
+    ) -> Result<(), StoreError> {
+        let (marks, life, writer) = match mark {
+            Mark::Untouched => (&[][..], 0, 0),
+            Mark::Up { writer, lease } => (&change.marks[..], milliseconds(lease).max(1), writer),
+            Mark::Down { writer } => (&change.marks[..], 0, writer),
+        };
+        let mut script = INVALIDATE.prepare_invoke();
+        script.key(self.pushes());
+        for (hash, _) in &change.scopes {
+            script.key(hash);
+        }
+        for (hash, _) in marks {
+            script.key(hash);
+        }
+        script.key(&change.names);
+        script
+            .arg(self.pushes())
+            .arg(near::encode(targets))
+            .arg(MOST_SCOPES)
+            .arg(change.scopes.len())
+            .arg(marks.len())
+            .arg(life);
+        for (_, field) in &change.scopes {
+            script
+                .arg(field_name(*field))
+                .arg(&fastrand::u64(..).to_le_bytes());
+        }
+        for (_, name) in marks {
+            script.arg([name, &writer.to_le_bytes()[..]].concat());
+        }
+        let sent = self.run(&script, |_, answer| Ok(answer)).await;
+        match sent {
+            Ok(Value::Int(_)) => Ok(()),
+            Ok(error) => {
+                self.link.cannot_push(&error);
+                Ok(())
+            }
+            // Out of memory, a server still deletes, though not in a script. A mark it cannot put up.
+            Err(StoreError::Refused(_)) if !matches!(mark, Mark::Up { .. }) => {
+                let hashes = change.scopes.iter().map(|(hash, _)| hash);
+                let names: Vec<&String> = change.names.iter().chain(hashes).collect();
+                let mut commands = redis::pipe();
+                if !names.is_empty() {
+                    commands.unlink(names).ignore();
+                }
+                commands.publish(self.pushes(), near::everything()).ignore();
+                self.within_deadline(async |live| commands.exec_async(&mut live.connection()).await)
+                    .await
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// What an invalidation does, by the names in Redis.
+struct Change<'a> {
+    /// Hashes of generations, and the field to set anew.
+    scopes: Vec<(String, Field)>,
+    /// Hashes of marks, and what to mark there.
+    marks: Vec<(String, Vec<u8>)>,
+    /// Keys to remove.
+    names: Vec<String>,
+    /// Patterns that no scope stands for.
+    sweeps: Vec<&'a Pattern>,
+}
+
+impl<'a> Change<'a> {
+    fn of(redis: &Redis, targets: &'a [Target]) -> Self {
+        let mut change = Self {
+            scopes: Vec::new(),
+            marks: Vec::new(),
+            names: Vec::new(),
+            sweeps: Vec::new(),
+        };
+        for target in targets {
+            match target {
+                Target::Tag(tag) => change.scope(redis.tags(), redis.marks(TAGS), tag_field(tag)),
+                Target::Tags => change.scope(redis.tags(), redis.marks(TAGS), ROOT),
+                Target::Pattern(pattern) => {
+                    let text = pattern.as_str();
+                    let marks = redis.marks(generations::domain(text));
+                    match &pattern.reach() {
+                        Reach::Exact => {
+                            change.names.extend([redis.entry(text), redis.fence(text)]);
+                            change.marks.push((marks, mark_of_key(text)));
+                        }
+                        Reach::Partial => {
+                            change.marks.push((marks, field_name(ROOT)));
+                            change.sweeps.push(pattern);
+                        }
+                        reach @ Reach::Scope { domain, .. } => change.scope(
+                            redis.domain(domain),
+                            marks,
+                            generations::scope_of(reach).unwrap_or(ROOT),
+                        ),
+                    }
+                }
+            }
+        }
+        change
+    }
+
+    fn scope(&mut self, generations: String, marks: String, field: Field) {
+        self.scopes.push((generations, field));
+        self.marks.push((marks, field_name(field)));
+    }
+}

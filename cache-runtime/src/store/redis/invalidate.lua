@@ -1,0 +1,35 @@
+-- Makes things old, all at once; puts or removes the writer's marks; and tells the near caches.
+-- KEYS: number of pushes, hashes of generations, hashes of marks, keys to remove
+-- ARGV: channel, push, most fields of a hash of generations, number of generations, number of marks,
+--       life of the marks in ms (0: remove them), then for each generation its field and its new value, and the marks
+-- Returns 1, or what kept the push from being sent.
+local scopes, marks, life = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local key, arg = 1, 6
+
+for _ = 1, scopes do
+  key, arg = key + 1, arg + 2
+  redis.call('HSET', KEYS[key], ARGV[arg - 1], ARGV[arg])
+  -- Without its generations a whole domain is old, which is always safe: they stay bounded so.
+  if redis.call('HLEN', KEYS[key]) > tonumber(ARGV[3]) then redis.call('DEL', KEYS[key]) end
+end
+
+local till
+if life > 0 then
+  local time = redis.call('TIME')
+  till = time[1] * 1000 + math.floor(time[2] / 1000) + life
+end
+for _ = 1, marks do
+  key, arg = key + 1, arg + 1
+  if life > 0 then
+    redis.call('HSET', KEYS[key], ARGV[arg], till)
+  else
+    redis.call('HDEL', KEYS[key], ARGV[arg])
+  end
+end
+
+for i = key + 1, #KEYS do redis.call('UNLINK', KEYS[i]) end
+
+-- Last, so that whoever hears of it finds all of it done.
+local number = redis.call('INCR', KEYS[1])
+local sent = redis.pcall('PUBLISH', ARGV[1], number .. ' ' .. ARGV[2])
+return type(sent) == 'table' and sent.err or 1
