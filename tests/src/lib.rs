@@ -1,9 +1,13 @@
 //! Tools of the integration tests: servers that are real, and waiting that doesn't guess.
 
+mod clock;
 mod eventually;
+mod postgres_server;
 mod redis_server;
 
+pub use clock::Clock;
 pub use eventually::eventually;
+pub use postgres_server::PostgresServer;
 pub use redis_server::{RedisServer, RedisServerBuilder};
 
 /// The README's code is compiled with the tests.

@@ -12,6 +12,8 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use tempfile::TempDir;
 use tokio::net::TcpSocket;
 
+use crate::Clock;
+
 /// Generous: a loaded machine must not fail a test. A server that is well answers after some 20 ms.
 const START_DEADLINE: Duration = Duration::from_secs(30);
 const ANSWER_DEADLINE: Duration = Duration::from_secs(5);
@@ -41,6 +43,7 @@ pub struct RedisServer {
     process: Process,
     port: u16,
     settings: RedisServerBuilder,
+    clock: Option<Clock>,
     folder: TempDir,
 }
 
@@ -49,6 +52,7 @@ pub struct RedisServer {
 pub struct RedisServerBuilder {
     config: Vec<[String; 2]>,
     password: Option<String>,
+    movable_clock: bool,
 }
 
 #[derive(Debug)]
@@ -152,6 +156,15 @@ impl RedisServer {
         self.signal(Signal::CONT);
     }
 
+    /// The server's wall clock; see [`RedisServerBuilder::movable_clock`].
+    ///
+    /// # Panics
+    /// When it can't be moved.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        self.clock.as_ref().expect("the builder was asked for it")
+    }
+
     /// How often each command was called since the server started or `CONFIG RESETSTAT`, without
     /// those that only connect a client or ask for this.
     ///
@@ -183,7 +196,7 @@ impl RedisServer {
         self.process = Process::Down { _port: None };
         let child = self
             .settings
-            .command(self.port, self.folder.path())
+            .command(self.port, self.folder.path(), self.clock.as_ref())
             .spawn()
             .expect("redis-server is installed and on PATH");
         let pid = child.id();
@@ -261,6 +274,13 @@ impl RedisServerBuilder {
         self.config("requirepass", password)
     }
 
+    /// Lets the server's wall clock be moved while it runs, with [`RedisServer::clock`].
+    #[must_use]
+    pub fn movable_clock(mut self) -> Self {
+        self.movable_clock = true;
+        self
+    }
+
     /// Starts the server and waits until it answers.
     ///
     /// # Panics
@@ -273,6 +293,7 @@ impl RedisServerBuilder {
         let mut server = RedisServer {
             process: Process::Down { _port: None },
             port: 0,
+            clock: self.movable_clock.then(|| Clock::new(folder.path())),
             settings: self,
             folder,
         };
@@ -287,7 +308,7 @@ impl RedisServerBuilder {
         panic!("{}", server.describe("start"));
     }
 
-    fn command(&self, port: u16, folder: &Path) -> Command {
+    fn command(&self, port: u16, folder: &Path, clock: Option<&Clock>) -> Command {
         let log = OpenOptions::new()
             .create(true)
             .append(true)
@@ -305,6 +326,9 @@ impl RedisServerBuilder {
             .stdout(log);
         for [directive, value] in &self.config {
             command.arg(format!("--{directive}")).arg(value);
+        }
+        if let Some(clock) = clock {
+            clock.give(&mut command);
         }
         command
     }
