@@ -1,9 +1,13 @@
 //! The rules, and the model of what keeps them.
 
 pub(crate) mod cached;
+mod emitted;
+pub(crate) mod event;
 pub(crate) mod invalidates;
 mod key;
 mod policy;
+mod target;
+mod time;
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::ToTokens;
@@ -160,21 +164,26 @@ fn member(field: &str, found: &Placeholder) -> Option<Member> {
 }
 
 fn unknown_name(place: impl ToTokens, name: &str, known: &[Ident], mistakes: &mut Mistakes) {
-    let known: Vec<String> = known
-        .iter()
-        .map(|ident| ident.unraw().to_string())
-        .collect();
-    let help = match nearest(name, known.iter().map(String::as_str)) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None if known.is_empty() => "the function has no parameters".to_owned(),
-        None => format!("the names are {}", known.join(", ")),
-    };
+    let help = nearest_of(name, known).unwrap_or_else(|| "the function has no parameters".into());
     mistakes.at(
         place,
         format!("`{name}` is not a parameter"),
         help,
         "what is not known here cannot tell two calls apart",
     );
+}
+
+/// What a name was probably meant to be; `None` when there are none.
+fn nearest_of(name: &str, known: &[Ident]) -> Option<String> {
+    let known: Vec<String> = known
+        .iter()
+        .map(|ident| ident.unraw().to_string())
+        .collect();
+    match nearest(name, known.iter().map(String::as_str)) {
+        Some(near) => Some(format!("did you mean `{near}`?")),
+        None if known.is_empty() => None,
+        None => Some(format!("the names are {}", known.join(", "))),
+    }
 }
 
 /// `(expr)` and macro groups, taken off.
@@ -219,16 +228,28 @@ const ITEMS: [&str; 12] = [
 
 /// Reports an attribute on something that is no function.
 pub(crate) fn not_a_function(keyword: &Ident, attribute: &str, mistakes: &mut Mistakes) {
+    let (place, event, danger) = match attribute {
+        "invalidates" => (
+            "an async fn or a struct",
+            ", or on a struct that is an event",
+            "nothing here happens, so nothing would ever be cleared",
+        ),
+        _ => (
+            "a function",
+            "",
+            "nothing here has an answer that could be kept or cleared",
+        ),
+    };
     let help = if keyword == "impl" || keyword == "trait" {
         format!("put `#[{attribute}(…)]` on each method that it is for")
     } else {
-        format!("put `#[{attribute}(…)]` on an `async fn`")
+        format!("put `#[{attribute}(…)]` on an `async fn`{event}")
     };
     mistakes.at(
         keyword,
-        format!("`#[{attribute}]` stands on a function, not on `{keyword}`"),
+        format!("`#[{attribute}]` stands on {place}, not on `{keyword}`"),
         help,
-        "nothing here has an answer that could be kept or cleared",
+        danger,
     );
 }
 

@@ -5,19 +5,22 @@
 
 pub(crate) mod cached;
 mod companion;
+mod emitted;
+pub(crate) mod event;
 pub(crate) mod invalidates;
 mod member;
 pub(crate) mod stand_in;
+mod target;
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, quote, quote_spanned};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Expr, Path, Type};
 
 use crate::function::{Function, Piece};
 use crate::mentions;
-use crate::model::{Part, Text};
+use crate::model::{Part, Text, Time};
 
 /// `quote!` with the hygiene of our own names.
 macro_rules! ours {
@@ -69,6 +72,24 @@ fn tag(private: &TokenStream, text: &Text) -> TokenStream {
     ours!(#private::tag(#template, #parts))
 }
 
+/// `.ttl(Duration::from_millis(1800000))`, for a time that is known now.
+fn literal(time: &Time, setter: &str) -> Option<TokenStream> {
+    let Time::Milliseconds(milliseconds) = time else {
+        return None;
+    };
+    let setter = format_ident!("{setter}");
+    Some(ours!(.#setter(::core::time::Duration::from_millis(#milliseconds))))
+}
+
+/// `.ttl(expr)`, for a time that each call has to compute.
+fn computed(time: &Time, setter: &str) -> Option<TokenStream> {
+    let Time::Expr(expr) = time else {
+        return None;
+    };
+    let setter = format_ident!("{setter}");
+    Some(quote_spanned!(at(expr.span())=> .#setter(#expr)))
+}
+
 /// An expression that a prefix operator or a method may stand beside.
 fn operand(expr: &Expr) -> TokenStream {
     match expr {
@@ -109,8 +130,8 @@ fn load(function: &Function) -> TokenStream {
     ours!(let __cache_load = ::core::pin::pin!(async move { #edge #body });)
 }
 
-/// `P::stored(&probe, (&&&&probe).shape())`: asks the answer's type what of it is the value. `what` is `stored` or
-/// `returned`.
+/// `P::stored(&probe, (&&&&probe).shape())`: asks the answer's type what of it is the value. `what` is `stored`,
+/// `stored_near` or `returned`.
 ///
 /// All of it stands in the place of the answer's type, so that one that cannot be stored is underlined there; and wherever
 /// it is asked again, the compiler has said the very same already, and is silent.

@@ -4,6 +4,7 @@ mod args;
 mod check;
 mod duration;
 mod errors;
+mod event;
 mod expand;
 mod function;
 mod mentions;
@@ -15,6 +16,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
 
 use crate::errors::Mistakes;
+use crate::event::EventType;
 use crate::function::Function;
 
 /// Caches the answers of an `async fn`.
@@ -169,7 +171,12 @@ pub fn invalidates(
     args: proc_macro::TokenStream,
     item: proc_macro::TokenStream,
 ) -> proc_macro::TokenStream {
-    expand(item.into(), "invalidates", |function, mistakes| {
+    let item = TokenStream::from(item);
+    let keyword = check::item_keyword(item.clone());
+    if keyword.is_some_and(|keyword| keyword == "struct" || keyword == "enum") {
+        return event(args.into(), item);
+    }
+    expand(item, "invalidates", |function, mistakes| {
         let args = args::parse(args.into(), mistakes);
         let model = check::invalidates::check(args, function, Span::call_site(), mistakes);
         if mistakes.none() {
@@ -198,6 +205,30 @@ fn expand(
                 }
                 _ => mistakes.push(error),
             }
+            item
+        }
+    };
+    let mut tokens = mistakes.into_compile_errors();
+    output.to_tokens(&mut tokens);
+    tokens.into()
+}
+
+/// The same for a type, which becomes an event.
+fn event(args: TokenStream, item: TokenStream) -> proc_macro::TokenStream {
+    let mut mistakes = Mistakes::default();
+    let output = match syn::parse2::<EventType>(item.clone()) {
+        Ok(event) if check::event::twice(&event, &mut mistakes) => item,
+        Ok(event) => {
+            let args = args::parse(args, &mut mistakes);
+            let model = check::event::check(args, event, Span::call_site(), &mut mistakes);
+            if mistakes.none() {
+                expand::event::expand(&model)
+            } else {
+                expand::event::stand_in(&model)
+            }
+        }
+        Err(error) => {
+            mistakes.push(error);
             item
         }
     };

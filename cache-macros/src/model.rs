@@ -1,8 +1,9 @@
 //! What an expansion is made from: everything is resolved, nothing can fail any more.
 
-use proc_macro2::Ident;
+use proc_macro2::{Ident, Span};
 use syn::{Expr, Path};
 
+use crate::event::EventType;
 use crate::function::{Function, Piece};
 use crate::mentions::Names;
 
@@ -14,8 +15,9 @@ pub(crate) struct Cached {
     /// The key as the runtime takes it: `exec:dashboard:{}:{}`.
     pub(crate) template: String,
     pub(crate) parts: Vec<Part>,
-    pub(crate) ttl: Expiry,
-    pub(crate) none_ttl: Expiry,
+    pub(crate) ttl: Time,
+    pub(crate) none_ttl: Time,
+    pub(crate) local: Time,
     pub(crate) version: Option<u16>,
     pub(crate) ttl_with: Option<Expr>,
     pub(crate) cache_if: Option<Expr>,
@@ -62,8 +64,8 @@ pub(crate) struct Text {
     pub(crate) parts: Vec<Part>,
 }
 
-/// How long an answer is kept.
-pub(crate) enum Expiry {
+/// A time that an option gives.
+pub(crate) enum Time {
     Default,
     Milliseconds(u64),
     Expr(Expr),
@@ -75,7 +77,18 @@ pub(crate) struct Invalidates {
     pub(crate) runtime: Option<Path>,
     pub(crate) targets: Vec<Target>,
     pub(crate) always: bool,
+    /// The word that asks for the write to be refused when the store is away.
+    pub(crate) refuse: Option<Span>,
+    pub(crate) crash_safe: Time,
+    pub(crate) hold_off: Time,
     pub(crate) cache: Option<Expr>,
+}
+
+/// `#[invalidates]` on a struct.
+pub(crate) struct Event {
+    pub(crate) event: EventType,
+    pub(crate) runtime: Option<Path>,
+    pub(crate) targets: Vec<Target>,
 }
 
 /// One thing to clear.
@@ -83,6 +96,7 @@ pub(crate) enum Target {
     Pattern(Text),
     Tag(Text),
     Call(Call),
+    Event(Box<Emitted>),
 }
 
 /// `path::function(args)` or `receiver.method(args)`, turned to the companion's key or pattern.
@@ -104,7 +118,19 @@ pub(crate) enum Argument {
     Any(syn::Token![_]),
     /// A parameter that the body takes with it, so that its value is copied first.
     Owned(Ident),
+    /// A field of an event, which stands behind a reference.
+    Field(Ident),
     Expr(Part),
+}
+
+/// `event = expr`
+pub(crate) struct Emitted {
+    pub(crate) value: Part,
+    /// The parameters of the function, and those of them that the body takes with it.
+    pub(crate) parameters: Names,
+    pub(crate) taken: Names,
+    /// Its type, where it has to be known without a value.
+    pub(crate) ty: Option<Path>,
 }
 
 /// The name of an answer's value in texts and typed targets.
@@ -128,6 +154,7 @@ impl Target {
         match self {
             Self::Pattern(text) | Self::Tag(text) => text.mentions_result(),
             Self::Call(call) => call.arguments.iter().any(Argument::mentions_result),
+            Self::Event(event) => event.value.mentions_result(),
         }
     }
 }

@@ -12,6 +12,9 @@ use crate::errors::Mistakes;
 pub(crate) struct InvalidatesArgs {
     pub(crate) targets: Vec<TargetArg>,
     pub(crate) on: Option<Given<Expr>>,
+    pub(crate) on_unreachable: Option<Given<Expr>>,
+    pub(crate) crash_safe: Option<Given<Expr>>,
+    pub(crate) hold_off: Option<Given<Expr>>,
     pub(crate) cache: Option<Given<Option<Expr>>>,
     pub(crate) runtime: Option<Given<Path>>,
     patterns: Option<Given<()>>,
@@ -25,6 +28,8 @@ pub(crate) enum TargetArg {
     Tag(LitStr),
     /// `dashboard(workspace_id, _)`, or what should have been one
     Call(Expr),
+    /// `event = WorkspaceUpdated { workspace_id }`
+    Event(Given<Expr>),
     /// Reported already; stands here so that "no targets" is not reported too.
     Wrong,
 }
@@ -33,7 +38,11 @@ impl Options for InvalidatesArgs {
     const KNOWN: &'static [(&'static str, &'static str)] = &[
         ("patterns", "patterns = [\"agents:list:*\"]"),
         ("tag", "tag = \"workspace:{workspace_id}\""),
+        ("event", "event = WorkspaceUpdated { workspace_id }"),
         ("on", "on = always"),
+        ("on_unreachable", "on_unreachable = fail"),
+        ("crash_safe", "crash_safe = \"30s\""),
+        ("hold_off", "hold_off = \"500ms\""),
         ("cache", "cache = state.cache"),
         ("crate", "crate = my::cache_runtime"),
     ];
@@ -46,6 +55,16 @@ impl Options for InvalidatesArgs {
         ("tags", "`tag = \"…\"`, once for each"),
         ("when", "`on = success` or `on = always`"),
         ("condition", "`on = success` or `on = always`"),
+        ("events", "`event = …`, once for each"),
+        ("emit", "`event = WorkspaceUpdated { workspace_id }`"),
+        (
+            "on_error",
+            "`on_unreachable = fail` or `on_unreachable = queue`",
+        ),
+        ("lease", "`crash_safe = \"30s\"`"),
+        ("delay", "`hold_off = \"500ms\"`"),
+        ("grace", "`hold_off = \"500ms\"`"),
+        ("cooldown", "`hold_off = \"500ms\"`"),
         ("all", "a pattern for each namespace: `\"agents:*\"`"),
     ];
 
@@ -72,12 +91,24 @@ impl Options for InvalidatesArgs {
                 self.targets
                     .push(tag.map_or(TargetArg::Wrong, TargetArg::Tag));
             }
-            "on" => once(&mut self.on, word, Expr::parse(input)?, mistakes),
+            "event" => {
+                let value = Expr::parse(input)?;
+                self.targets.push(TargetArg::Event(Given { word, value }));
+            }
             "cache" => {
                 let value = handle(input, mistakes)?;
                 once(&mut self.cache, word, value, mistakes);
             }
-            _ => once(&mut self.runtime, word, runtime_path(input)?, mistakes),
+            "crate" => once(&mut self.runtime, word, runtime_path(input)?, mistakes),
+            name => {
+                let slot = match name {
+                    "on" => &mut self.on,
+                    "on_unreachable" => &mut self.on_unreachable,
+                    "crash_safe" => &mut self.crash_safe,
+                    _ => &mut self.hold_off,
+                };
+                once(slot, word, Expr::parse(input)?, mistakes);
+            }
         }
         Ok(())
     }

@@ -4,12 +4,12 @@ use proc_macro2::Span;
 use syn::ext::IdentExt;
 use syn::{GenericArgument, PathArguments, Type, Visibility};
 
-use super::{key, names_in, placeholder, policy, template};
+use super::{key, names_in, placeholder, policy, template, time};
 use crate::args::cached::CachedArgs;
 use crate::errors::Mistakes;
 use crate::function::{Function, last_segment};
 use crate::mentions::{self, Names};
-use crate::model::{Cached, Companion, Expiry, Part, Text};
+use crate::model::{Cached, Companion, Part, Text, Time};
 use crate::template::{Purpose, Template};
 
 /// Checks everything. After a mistake the model is as good as it can be, for the stand-in of the companion.
@@ -26,12 +26,10 @@ pub(crate) fn check(
     let namespace = namespace(&args, attribute, mistakes);
     let key = key::check(&args, &function, namespace.as_ref(), mistakes);
     let tags = tags(&args, &function, mistakes);
-    let ttl = policy::expiry(args.ttl.as_ref(), "ttl", mistakes);
-    let none_ttl = policy::expiry(
-        args.none_ttl.as_ref().map(|given| &given.value),
-        "none_ttl",
-        mistakes,
-    );
+    let ttl = time::read(args.ttl.as_ref(), &time::TTL, mistakes);
+    let none_ttl = args.none_ttl.as_ref().map(|given| &given.value);
+    let none_ttl = time::read(none_ttl, &time::NONE_TTL, mistakes);
+    let local = policy::local(args.local.as_ref(), &ttl, mistakes);
     policy::one_ttl(&args, mistakes);
     policy::none_ttl(&args, function.answer().map(key::stored_type), mistakes);
     let off = policy::companion_is_off(args.companion.as_ref(), mistakes);
@@ -41,6 +39,7 @@ pub(crate) fn check(
         parts: key.parts,
         ttl,
         none_ttl,
+        local,
         version: policy::version(args.version.as_ref(), mistakes),
         ttl_with: policy::rule(
             args.ttl_with.as_ref(),
@@ -69,12 +68,12 @@ pub(crate) fn check(
 
 /// What else than the key the companion has to know to find or store an answer.
 fn policy_names(cached: &Cached) -> Names {
-    let expiry = |expiry: &Expiry| match expiry {
-        Expiry::Expr(expr) => mentions::of_expr(expr),
-        _ => Names::new(),
-    };
-    let mut names = expiry(&cached.ttl);
-    names.extend(expiry(&cached.none_ttl));
+    let mut names = Names::new();
+    for time in [&cached.ttl, &cached.none_ttl, &cached.local] {
+        if let Time::Expr(expr) = time {
+            names.extend(mentions::of_expr(expr));
+        }
+    }
     for expr in [&cached.cache, &cached.cache_if, &cached.ttl_with]
         .into_iter()
         .flatten()

@@ -1,99 +1,13 @@
 //! Expiry, conditions, versions: what is kept, and for how long.
 
-use syn::{Expr, Lit, Type, UnOp};
+use syn::{Expr, Lit, Type};
 
-use super::{is_closure_or_path, plain_name, unwrapped};
+use super::{is_closure_or_path, plain_name, time, unwrapped};
 use crate::args::Given;
 use crate::args::cached::CachedArgs;
-use crate::duration::{Wrong, milliseconds};
 use crate::errors::Mistakes;
 use crate::function::last_segment;
-use crate::model::Expiry;
-
-/// A ttl: text, seconds or an expression.
-pub(super) fn expiry(value: Option<&Expr>, name: &str, mistakes: &mut Mistakes) -> Expiry {
-    let Some(value) = value else {
-        return Expiry::Default;
-    };
-    match unwrapped(value) {
-        Expr::Lit(literal) => match literal_expiry(&literal.lit) {
-            Ok(milliseconds) => return Expiry::Milliseconds(milliseconds),
-            Err(wrong) => report(value, name, &wrong, mistakes),
-        },
-        Expr::Unary(unary) if matches!(unary.op, UnOp::Neg(_)) => {
-            report(value, name, &Wrong::Negative, mistakes)
-        }
-        Expr::Closure(_) => mistakes.at(
-            value,
-            format!("`{name}` takes a time, not a closure"),
-            "a time that depends on the answer is `ttl_with = |value| …`",
-            "the closure would be taken for the time itself",
-        ),
-        _ => return Expiry::Expr(value.clone()),
-    }
-    Expiry::Default
-}
-
-fn literal_expiry(literal: &Lit) -> Result<u64, Wrong> {
-    match literal {
-        Lit::Str(text) => milliseconds(&text.value()),
-        Lit::Int(number) if !number.suffix().is_empty() => Err(Wrong::Suffix),
-        Lit::Int(number) => match number.base10_parse::<u64>() {
-            Ok(0) => Err(Wrong::Zero),
-            Ok(seconds) => seconds.checked_mul(1000).ok_or(Wrong::TooLong),
-            Err(_) => Err(Wrong::TooLong),
-        },
-        _ => Err(Wrong::Unreadable),
-    }
-}
-
-fn report(value: &Expr, name: &str, wrong: &Wrong, mistakes: &mut Mistakes) {
-    let written = quote::ToTokens::to_token_stream(value).to_string();
-    let written = written.trim_matches('"');
-    let example =
-        format!("write `{name} = \"30m\"`, with ms, s, m, h, d or w, or a number of seconds");
-    let (rule, help, danger) = match wrong {
-        Wrong::Unreadable => (
-            format!("`{written}` is not a time"),
-            example,
-            "an entry without an end would outlive every bug and every correction",
-        ),
-        Wrong::NoUnit => (
-            format!("`{written}` lacks a unit"),
-            format!("write `{name} = \"{written}s\"` or `{name} = \"{written}m\"`"),
-            "seconds taken for minutes keep an answer sixty times too long",
-        ),
-        Wrong::UnknownUnit(unit) => (
-            format!("`{unit}` is not a unit of time"),
-            "the units are ms, s, m, h, d and w: `\"1h30m\"`".to_owned(),
-            "a guess at the unit keeps answers too long, or not at all",
-        ),
-        Wrong::Suffix => (
-            format!("`{written}` stands without quotes"),
-            match milliseconds(&written.replace('_', "")) {
-                Ok(_) => format!("write `{name} = \"{}\"`", written.replace('_', "")),
-                Err(_) => example,
-            },
-            "the compiler reads a number, and what follows it would be passed over: minutes would be kept as seconds",
-        ),
-        Wrong::Zero => (
-            format!("`{name}` is zero"),
-            format!("give it a time, `{name} = \"30s\"`, or take `#[cached]` away"),
-            "nothing would ever be found, and each call would pay for looking",
-        ),
-        Wrong::Negative => (
-            format!("`{name}` is negative"),
-            example,
-            "nothing would ever be found, and each call would pay for looking",
-        ),
-        Wrong::TooLong => (
-            format!("`{written}` is too long"),
-            format!("there is no \"forever\": `{name} = \"52w\"`"),
-            "an entry without an end would outlive every bug and every correction",
-        ),
-    };
-    mistakes.at(value, rule, help, danger);
-}
+use crate::model::Time;
 
 /// `ttl` and `ttl_with` exclude each other.
 pub(super) fn one_ttl(args: &CachedArgs, mistakes: &mut Mistakes) {
@@ -183,21 +97,34 @@ pub(super) fn companion_is_off(given: Option<&Given<Expr>>, mistakes: &mut Mista
     false
 }
 
+/// `local = "10s"`, `local = off`
+pub(super) fn local(given: Option<&Given<Expr>>, ttl: &Time, mistakes: &mut Mistakes) -> Time {
+    let Some(given) = given else {
+        return Time::Default;
+    };
+    if plain_name(&given.value).is_some_and(|word| word == "off") {
+        return Time::Default;
+    }
+    let local = time::read(Some(&given.value), &time::LOCAL, mistakes);
+    if let (Time::Milliseconds(local), Time::Milliseconds(ttl)) = (&local, ttl)
+        && local > ttl
+    {
+        mistakes.at(
+            &given.value,
+            "`local` is longer than `ttl`",
+            "shorten `local`, or lengthen `ttl`: the copy in this process is one of the entry",
+            "the near copy cannot outlive the entry: it would be gone earlier than is written here",
+        );
+    }
+    local
+}
+
 /// `none_ttl` needs an answer that can be `None`.
 pub(super) fn none_ttl(args: &CachedArgs, stored: Option<&Type>, mistakes: &mut Mistakes) {
     let (Some(given), Some(stored)) = (&args.none_ttl, stored) else {
         return;
     };
-    let certain = match stored {
-        Type::Tuple(_) | Type::Array(_) => true,
-        Type::Path(path) => {
-            path.path.segments.len() == 1
-                && last_segment(stored)
-                    .is_some_and(|segment| NEVER_NONE.iter().any(|name| segment.ident == name))
-        }
-        _ => false,
-    };
-    if certain {
+    if is_simple(stored) {
         mistakes.at(
             &given.word,
             "`none_ttl` needs an answer that can be `None`",
@@ -207,7 +134,20 @@ pub(super) fn none_ttl(args: &CachedArgs, stored: Option<&Type>, mistakes: &mut 
     }
 }
 
-const NEVER_NONE: [&str; 16] = [
+/// A tuple, an array or one of std's plain types: certainly neither `Option` nor `Result`, nor an alias of one.
+pub(super) fn is_simple(ty: &Type) -> bool {
+    match ty {
+        Type::Tuple(_) | Type::Array(_) => true,
+        Type::Path(path) => {
+            path.path.segments.len() == 1
+                && last_segment(ty)
+                    .is_some_and(|segment| SIMPLE.iter().any(|name| segment.ident == name))
+        }
+        _ => false,
+    }
+}
+
+const SIMPLE: [&str; 16] = [
     "bool", "char", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "f32",
     "f64", "String", "Vec",
 ];

@@ -16,10 +16,11 @@ use syn::spanned::Spanned;
 use super::companion;
 use super::member::member_name;
 use super::{
-    Probe, about, at, full_name, handle, load, operand, ours, part, parts, private, tag, with_body,
+    Probe, about, at, computed, full_name, handle, literal, load, operand, ours, part, parts,
+    private, tag, with_body,
 };
 use crate::mentions::Names;
-use crate::model::{Cached, Companion, Expiry};
+use crate::model::{Cached, Companion, Time};
 
 pub(crate) fn expand(cached: &Cached) -> TokenStream {
     let function = with_body(&cached.function, &body(cached));
@@ -43,12 +44,7 @@ fn body(cached: &Cached) -> TokenStream {
     let key = key(cached, &private);
     let call = call(cached, &private, Use::Call);
     let load = load(&cached.function);
-    let stored = about(
-        &cached.function,
-        cached.runtime.as_ref(),
-        "stored",
-        &Probe::Load,
-    );
+    let stored = stored(cached, &Probe::Load);
     let rules = rules(cached);
     ours! {
         #site
@@ -59,6 +55,15 @@ fn body(cached: &Cached) -> TokenStream {
         let __cache_stored = #stored;
         #private::cached(__cache_call, __cache_stored, __cache_stored.rules() #rules, __cache_load).await
     }
+}
+
+/// How the answer's value is written and read, and, for the near cache, kept.
+pub(super) fn stored(cached: &Cached, probe: &Probe) -> TokenStream {
+    let entry = match cached.local {
+        Time::Default => "stored",
+        _ => "stored_near",
+    };
+    about(&cached.function, cached.runtime.as_ref(), entry, probe)
 }
 
 /// What a call is made for.
@@ -76,16 +81,9 @@ pub(super) fn site(cached: &Cached) -> TokenStream {
     let template = &cached.template;
     let ttl = literal(&cached.ttl, "ttl");
     let none_ttl = literal(&cached.none_ttl, "none_ttl");
+    let local = literal(&cached.local, "local");
     let version = cached.version.map(|version| ours!(.version(#version)));
-    ours!(#private::Site::new(#name, #template) #ttl #none_ttl #version)
-}
-
-fn literal(expiry: &Expiry, setter: &str) -> Option<TokenStream> {
-    let Expiry::Milliseconds(milliseconds) = expiry else {
-        return None;
-    };
-    let setter = format_ident!("{setter}");
-    Some(ours!(.#setter(::core::time::Duration::from_millis(#milliseconds))))
+    ours!(#private::Site::new(#name, #template) #ttl #none_ttl #local #version)
 }
 
 /// The path of the site's static.
@@ -114,6 +112,7 @@ pub(super) fn call(cached: &Cached, private: &TokenStream, wanted: Use) -> Token
     let none_ttl = stores
         .then(|| computed(&cached.none_ttl, "none_ttl"))
         .flatten();
+    let local = stores.then(|| computed(&cached.local, "local")).flatten();
     let skip = match &cached.skip_cache {
         Some(expr) if wanted == Use::Call => {
             Some(quote_spanned!(at(expr.span())=> .skip_lookup(#expr)))
@@ -124,15 +123,7 @@ pub(super) fn call(cached: &Cached, private: &TokenStream, wanted: Use) -> Token
         let tags = cached.tags.iter().map(|text| tag(private, text));
         ours!(.tags(::std::vec![#(#tags),*]))
     });
-    ours!(#private::Call::new(#site, __cache_key) #cache #ttl #none_ttl #skip #tags)
-}
-
-fn computed(expiry: &Expiry, setter: &str) -> Option<TokenStream> {
-    let Expiry::Expr(expr) = expiry else {
-        return None;
-    };
-    let setter = format_ident!("{setter}");
-    Some(quote_spanned!(at(expr.span())=> .#setter(#expr)))
+    ours!(#private::Call::new(#site, __cache_key) #cache #ttl #none_ttl #local #skip #tags)
 }
 
 /// `.cache_if(&…).ttl_with(&…)`: the conditions that look at the value.

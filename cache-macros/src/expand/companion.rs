@@ -5,12 +5,12 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote};
 use syn::{Generics, Type};
 
-use super::cached::{Use, call, key, pattern_part, rules, site, site_of};
+use super::cached::{Use, call, key, pattern_part, rules, site, site_of, stored};
 use super::member::{
     Kind, Member, frame, key_generics, member_name, method_conditions, owned, takes, turbofish,
     unshadowing, whole_call,
 };
-use super::{Probe, about, handle, ours, private};
+use super::{Probe, handle, ours, private};
 use crate::mentions::Names;
 use crate::model::{Cached, Companion};
 
@@ -134,7 +134,7 @@ fn waiting(borrows: bool) -> (Kind, Option<TokenStream>) {
 fn peek(cached: &Cached, private: &TokenStream, answer: &TokenStream) -> Member {
     let prepare = prepare(cached, private);
     let call = call(cached, private, Use::Peek);
-    let stored = stored(cached, answer);
+    let stored = stored(cached, &Probe::Type(answer.clone()));
     let (kind, wait) = waiting(cached.cache.is_some());
     Member {
         verb: "peek",
@@ -151,16 +151,11 @@ fn peek(cached: &Cached, private: &TokenStream, answer: &TokenStream) -> Member 
     }
 }
 
-fn stored(cached: &Cached, answer: &TokenStream) -> TokenStream {
-    let probe = Probe::Type(answer.clone());
-    about(&cached.function, cached.runtime.as_ref(), "stored", &probe)
-}
-
 fn put(cached: &Cached, private: &TokenStream, answer: &TokenStream) -> Member {
     let prepare = prepare(cached, private);
     let call = call(cached, private, Use::Put);
     let rules = rules(cached);
-    let stored = stored(cached, answer);
+    let stored = stored(cached, &Probe::Type(answer.clone()));
     let name = Ident::new("answer", Span::mixed_site());
     let mut takes = takes(cached, &cached.policy_names, Type::to_token_stream);
     takes.push(ours!(#name: impl #private::IntoAnswer<#answer>));

@@ -1,22 +1,22 @@
 //! ```text
 //! async fn rename(db: &PgPool, workspace_id: &str) -> Result<(), DbError> {
 //!     static __CACHE_SITE: P::Site = P::Site::new("app::rename", "");
-//!     let __cache_targets = vec![dashboard::pattern(Some(workspace_id), None).into(), …];
-//!     let __cache_invalidation = P::Invalidation::new(&__CACHE_SITE).targets(__cache_targets);
+//!     let __cache_invalidation = P::Invalidation::new(&__CACHE_SITE)
+//!         .targets(vec![P::Target::from(dashboard::pattern(Some(workspace_id), None)), …]);
 //!     let __cache_load = pin!(async move { … });
 //!     let __cache_returned = { let probe = P::probe(&__cache_load); P::returned(&probe, (&&&&probe).shape()) };
 //!     P::invalidating(__cache_invalidation, __cache_returned, __cache_load).await
 //! }
 //! ```
 
-use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::ext::IdentExt;
-use syn::spanned::Spanned;
-use syn::{Expr, Path, PathArguments};
+use proc_macro2::{Span, TokenStream};
+use quote::quote_spanned;
 
-use super::{Probe, about, at, full_name, handle, load, ours, part, private, with_body};
-use crate::model::{Argument, Call, Callee, Invalidates, Part, RESULT, Target, Text};
+use super::target::{Emitter, list};
+use super::{
+    Probe, about, at, computed, full_name, handle, literal, load, ours, private, with_body,
+};
+use crate::model::Invalidates;
 
 pub(crate) fn expand(invalidates: &Invalidates) -> TokenStream {
     with_body(&invalidates.function, &body(invalidates))
@@ -25,39 +25,29 @@ pub(crate) fn expand(invalidates: &Invalidates) -> TokenStream {
 fn body(invalidates: &Invalidates) -> TokenStream {
     let private = private(invalidates.runtime.as_ref());
     let name = full_name(&invalidates.function);
-    let mut emitter = Emitter {
-        private: &private,
-        before: Vec::new(),
-    };
+    let mut emitter = Emitter::new(&private);
     let (later, now): (Vec<_>, Vec<_>) = invalidates
         .targets
         .iter()
         .partition(|target| target.mentions_result());
-    let now: Vec<_> = now
-        .into_iter()
-        .map(|target| emitter.target(target))
-        .collect();
-    let in_doubt: Vec<_> = later
-        .iter()
-        .map(|target| emitter.in_doubt(target))
-        .collect();
-    let in_doubt = (!in_doubt.is_empty()).then(|| ours!(.in_doubt(::std::vec![#(#in_doubt),*])));
-    let later: Vec<_> = later
-        .into_iter()
-        .map(|target| emitter.later(target))
-        .collect();
+    let now = list(now.into_iter().map(|target| emitter.target(target)));
+    let in_doubt = (!later.is_empty()).then(|| {
+        let in_doubt = later
+            .iter()
+            .map(|target| emitter.unknown(target, |part| part.mentions_result()));
+        let in_doubt = list(in_doubt);
+        ours!(.in_doubt(#in_doubt))
+    });
+    let from_result = (!later.is_empty()).then(|| {
+        let later = list(later.into_iter().map(|target| emitter.later(target)));
+        ours!(.targets(&|__cache_answer| #later))
+    });
     let before = emitter.before;
-    let from_result =
-        (!later.is_empty()).then(|| ours!(.targets(&|__cache_answer| ::std::vec![#(#later),*])));
     let handle = invalidates
         .cache
         .as_ref()
         .map(|expr| handle(&invalidates.function, expr, &private));
-    let cache = invalidates
-        .cache
-        .as_ref()
-        .map(|_| ours!(.cache(__cache_handle)));
-    let always = invalidates.always.then(|| ours!(.always()));
+    let options = options(invalidates);
     let load = load(&invalidates.function);
     let returned = about(
         &invalidates.function,
@@ -65,255 +55,39 @@ fn body(invalidates: &Invalidates) -> TokenStream {
         "returned",
         &Probe::Load,
     );
+    let refuse = invalidates.refuse.map(refuse);
     ours! {
         static __CACHE_SITE: #private::Site = #private::Site::new(#name, "");
         #(#before)*
         #handle
         let __cache_invalidation = #private::Invalidation::new(&__CACHE_SITE)
-            #cache #always .targets(::std::vec![#(#now),*]) #in_doubt;
+            #options .targets(#now) #in_doubt;
         #load
         let __cache_returned = #returned;
-        #private::invalidating(__cache_invalidation, __cache_returned #from_result, __cache_load).await
+        #private::invalidating(__cache_invalidation, __cache_returned #from_result #refuse, __cache_load).await
     }
 }
 
-/// Turns targets to expressions, and collects what has to be computed before the body runs.
-struct Emitter<'a> {
-    private: &'a TokenStream,
-    before: Vec<TokenStream>,
+/// When and how the targets are cleared.
+fn options(invalidates: &Invalidates) -> TokenStream {
+    let cache = invalidates
+        .cache
+        .as_ref()
+        .map(|_| ours!(.cache(__cache_handle)));
+    let always = invalidates.always.then(|| ours!(.always()));
+    let times = [
+        (&invalidates.crash_safe, "crash_safe"),
+        (&invalidates.hold_off, "hold_off"),
+    ];
+    let times = times
+        .iter()
+        .filter_map(|(time, setter)| literal(time, setter).or_else(|| computed(time, setter)));
+    ours!(#cache #always #(#times)*)
 }
 
-impl Emitter<'_> {
-    /// A target that is known before the body.
-    fn target(&self, target: &Target) -> TokenStream {
-        let values = |text: &Text| -> Vec<TokenStream> {
-            text.parts
-                .iter()
-                .map(|given| part(self.private, given))
-                .collect()
-        };
-        match target {
-            Target::Pattern(text) => self.text("pattern_of", text, &values(text)),
-            Target::Tag(text) => self.text("tag", text, &values(text)),
-            Target::Call(call) => {
-                let arguments = call.arguments.iter().map(argument).collect();
-                self.call(call, Some(arguments))
-            }
-        }
+/// `on_unreachable = fail`; a `From` that is missing is underlined there.
+fn refuse(fail: Span) -> TokenStream {
+    quote_spanned! {at(fail)=>
+        .refuse(&|__cache_error| ::core::result::Result::Err(::core::convert::From::from(__cache_error)))
     }
-
-    /// A target that waits for the answer; what it takes from parameters is computed before.
-    fn later(&mut self, target: &Target) -> TokenStream {
-        let (expr, place) = match target {
-            Target::Pattern(text) | Target::Tag(text) => {
-                let name = if matches!(target, Target::Tag(_)) {
-                    "tag"
-                } else {
-                    "pattern_of"
-                };
-                let values: Vec<_> = text
-                    .parts
-                    .iter()
-                    .map(|given| self.later_part(given))
-                    .collect();
-                (
-                    self.text(name, text, &values),
-                    text.parts.iter().find(|part| part.mentions_result()),
-                )
-            }
-            Target::Call(call) => {
-                let arguments = call
-                    .arguments
-                    .iter()
-                    .map(|given| self.later_argument(given))
-                    .collect();
-                let place = call.arguments.iter().find_map(|argument| match argument {
-                    Argument::Expr(part) if part.mentions_result() => Some(part),
-                    _ => None,
-                });
-                (self.call(call, Some(arguments)), place)
-            }
-        };
-        // The user's own word `result`, with its place and hygiene.
-        let span = place.map_or_else(Span::call_site, |part| part.expr.span());
-        let result = Ident::new(RESULT, span);
-        ours!({ let #result = __cache_answer; #expr })
-    }
-
-    /// What stands for a target that waits for the answer, when there is none: everything that the target might be.
-    fn in_doubt(&self, target: &Target) -> TokenStream {
-        let private = self.private;
-        match target {
-            Target::Tag(_) => ours!(#private::Target::Tags),
-            Target::Pattern(text) => {
-                let template = &text.template;
-                let parts = text.parts.iter().map(|given| {
-                    if given.mentions_result() {
-                        return ours!(::core::option::Option::None);
-                    }
-                    let part = part(private, given);
-                    ours!(::core::option::Option::Some(#part))
-                });
-                ours!(#private::Target::from(#private::pattern_in_doubt(#template, &[#(#parts),*])))
-            }
-            Target::Call(call) => self.call(call, None),
-        }
-    }
-
-    fn later_part(&mut self, given: &Part) -> TokenStream {
-        let private = self.private;
-        let value = part(private, given);
-        if given.mentions_result() {
-            return value;
-        }
-        let name = self.keep(&ours!(#private::segment(#value)));
-        ours!(#private::part(&#name))
-    }
-
-    fn later_argument(&mut self, given: &Argument) -> Value {
-        if matches!(given, Argument::Any(_)) || given.mentions_result() {
-            return argument(given);
-        }
-        let Value { tokens, span, .. } = argument(given);
-        let name = self.keep(&tokens);
-        Value {
-            tokens: quote_spanned!(at(span)=> ::core::clone::Clone::clone(&#name)),
-            span,
-            is_any: false,
-        }
-    }
-
-    /// Computes a value before the body, and says what it is called.
-    fn keep(&mut self, value: &TokenStream) -> Ident {
-        let name = format_ident!(
-            "__cache_kept_{}",
-            self.before.len(),
-            span = Span::mixed_site()
-        );
-        self.before.push(ours!(let #name = #value;));
-        name
-    }
-
-    fn text(&self, function: &str, text: &Text, values: &[TokenStream]) -> TokenStream {
-        let private = self.private;
-        let function = Ident::new(function, Span::mixed_site());
-        let template = &text.template;
-        ours!(#private::Target::from(#private::#function(#template, &[#(#values),*])))
-    }
-
-    /// `path::f::pattern(…)`, or `path::f::key(…)` when every argument is given: one exact key. Without arguments all keys
-    /// of the function.
-    fn call(&self, call: &Call, arguments: Option<Vec<Value>>) -> TokenStream {
-        let private = self.private;
-        let verb = match &arguments {
-            None => "any",
-            Some(given) if given.iter().any(|argument| argument.is_any) => "pattern",
-            Some(_) => "key",
-        };
-        let arguments = arguments.into_iter().flatten().map(|argument| {
-            let (tokens, span) = (argument.tokens, argument.span);
-            if verb == "pattern" && !argument.is_any {
-                quote_spanned!(at(span)=> ::core::option::Option::Some(#tokens))
-            } else {
-                tokens
-            }
-        });
-        match &call.callee {
-            Callee::Function(path) => {
-                let verb = if verb == "any" { "__any" } else { verb };
-                let callee = companion_path(path, verb);
-                quote_spanned!(at(path.span())=> #private::Target::from(#callee(#(#arguments),*)))
-            }
-            Callee::Associated(path) => {
-                let callee = associated_path(path, verb);
-                quote_spanned!(at(path.span())=> #private::Target::from(#callee(#(#arguments),*)))
-            }
-            Callee::Method(call) => {
-                let (receiver, dot) = (&call.receiver, &call.dot_token);
-                let turbofish = call.turbofish.as_ref().filter(|_| verb != "any");
-                let method = beside(&call.method, verb);
-                quote_spanned!(at(call.method.span())=>
-                    #private::Target::from(#receiver #dot #method #turbofish(#(#arguments),*)))
-            }
-        }
-    }
-}
-
-/// An argument as it is handed over.
-struct Value {
-    tokens: TokenStream,
-    span: Span,
-    is_any: bool,
-}
-
-fn argument(given: &Argument) -> Value {
-    match given {
-        Argument::Any(underscore) => {
-            let span = underscore.span();
-            let tokens = quote_spanned!(at(span)=> ::core::option::Option::None);
-            Value {
-                tokens,
-                span,
-                is_any: true,
-            }
-        }
-        Argument::Owned(name) => copied(name.span(), &quote!(&#name)),
-        // The answer's value stands behind a reference; alone it is handed over like any other value.
-        Argument::Expr(part) if matches!(&part.expr, Expr::Path(path) if path.path.is_ident(RESULT)) => {
-            copied(part.expr.span(), &part.expr.to_token_stream())
-        }
-        Argument::Expr(part) => Value {
-            tokens: part.expr.to_token_stream(),
-            span: part.expr.span(),
-            is_any: false,
-        },
-    }
-}
-
-/// A copy, in a statement of its own: a wrong type is then that of the value, not that of the reference to it.
-fn copied(span: Span, reference: &TokenStream) -> Value {
-    let tokens = quote_spanned!(at(span)=> {
-        let __cache_copy = ::core::clone::Clone::clone(#reference);
-        __cache_copy
-    });
-    Value {
-        tokens,
-        span,
-        is_any: false,
-    }
-}
-
-/// `goal` to `goal_key`, as the companion of a method is called.
-fn beside(method: &Ident, verb: &str) -> Ident {
-    let name = method.unraw();
-    match verb {
-        "any" => format_ident!("__{name}_any", span = method.span()),
-        verb => format_ident!("{name}_{verb}", span = method.span()),
-    }
-}
-
-/// `Type::f` to `Type::f_key`.
-fn associated_path(path: &Path, verb: &str) -> Path {
-    let mut path = path.clone();
-    if let Some(last) = path.segments.last_mut() {
-        last.ident = beside(&last.ident, verb);
-        if verb == "any" {
-            last.arguments = PathArguments::None;
-        }
-    }
-    path
-}
-
-/// `path::f` to `path::f::key`; generics go along to the end.
-fn companion_path(path: &Path, verb: &str) -> TokenStream {
-    let mut path = path.clone();
-    let Some(last) = path.segments.last_mut() else {
-        return TokenStream::new();
-    };
-    let verb = Ident::new(verb, last.ident.span());
-    let generics = std::mem::replace(&mut last.arguments, PathArguments::None);
-    if verb == "__any" {
-        return quote!(#path::#verb);
-    }
-    quote!(#path::#verb #generics)
 }
