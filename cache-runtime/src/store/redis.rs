@@ -14,7 +14,7 @@ pub(crate) mod link;
 mod sweep;
 
 use std::future::Future;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -70,7 +70,7 @@ impl Redis {
             commands.pttl(self.entry(at.key.as_str()));
         }
         self.generations(&mut commands, at);
-        self.within_deadline(async |live| {
+        self.ask(async |live| {
             let answers = live
                 .connection()
                 .req_packed_commands(&commands, 0, commands.len())
@@ -183,7 +183,7 @@ impl Redis {
     /// Removes keys, in one command.
     async fn unlink(&self, names: &[String]) -> Result<(), StoreError> {
         let unlink = redis::Cmd::unlink(names);
-        self.within_deadline(async |live| unlink.exec_async(&mut live.connection()).await)
+        self.ask(async |live| unlink.exec_async(&mut live.connection()).await)
             .await
     }
 
@@ -222,9 +222,23 @@ impl Redis {
         script: &ScriptInvocation<'_>,
         read: impl FnOnce(&Live, Value) -> Result<T, RedisError>,
     ) -> Result<T, StoreError> {
-        self.within_deadline(async |live| {
+        self.ask(async |live| {
             let answer = script.invoke_async(&mut live.connection()).await?;
             read(&live, answer)
+        })
+        .await
+    }
+
+    /// Sends commands; their answer proves that all pushes from before have been heard.
+    async fn ask<T, F>(&self, commands: impl FnOnce(Arc<Live>) -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, RedisError>>,
+    {
+        self.within_deadline(async |live| {
+            let sent = Instant::now();
+            let answer = commands(live.clone()).await?;
+            live.prove(&self.link, sent);
+            Ok(answer)
         })
         .await
     }
@@ -232,7 +246,7 @@ impl Redis {
     /// The one place where an operation meets its deadline, and where a broken connection is given up.
     async fn within_deadline<T, F>(
         &self,
-        operation: impl FnOnce(std::sync::Arc<Live>) -> F,
+        operation: impl FnOnce(Arc<Live>) -> F,
     ) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, RedisError>>,
@@ -240,17 +254,12 @@ impl Redis {
         let mut used = None;
         let answer = tokio::time::timeout(self.deadline, async {
             let live = self.link.live().await?;
-            used = Some((live.clone(), Instant::now()));
+            used = Some(live.clone());
             operation(live).await.map_err(Failure::Client)
         })
         .await;
         let (error, broken) = match answer {
-            Ok(Ok(answer)) => {
-                if let Some((live, sent)) = used {
-                    live.prove(&self.link, sent);
-                }
-                return Ok(answer);
-            }
+            Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(Failure::NotConnected)) => (StoreError::Unreachable, false),
             Ok(Err(Failure::Client(error))) => {
                 let broken = error.is_unrecoverable_error()
@@ -260,7 +269,7 @@ impl Redis {
             }
             Err(_) => (StoreError::TimedOut, true),
         };
-        if let Some((live, _)) = used.filter(|_| broken) {
+        if let Some(live) = used.filter(|_| broken) {
             self.link.lost(&live, &error);
         }
         Err(error)

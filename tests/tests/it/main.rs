@@ -1,12 +1,14 @@
 //! Behaviour of the whole, against real servers. One binary, one module a subject.
 #![expect(clippy::unwrap_used, reason = "what a test unwraps has to be there")]
 
+mod announced;
 mod availability;
 mod freshness;
 mod functions;
 mod harness;
 mod keys;
 mod loss;
+mod near;
 mod observation;
 mod one_load;
 mod stored_bytes;

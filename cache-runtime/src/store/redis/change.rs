@@ -80,7 +80,7 @@ impl Redis {
                     commands.unlink(names).ignore();
                 }
                 commands.publish(self.pushes(), near::everything()).ignore();
-                self.within_deadline(async |live| commands.exec_async(&mut live.connection()).await)
+                self.ask(async |live| commands.exec_async(&mut live.connection()).await)
                     .await
             }
             Err(error) => Err(error),
