@@ -11,6 +11,7 @@ mod loss;
 mod near;
 mod observation;
 mod one_load;
+mod scenarios;
 mod stored_bytes;
 mod transactions;
 mod undelivered;
