@@ -1,13 +1,14 @@
 //! Invalidations inside a database transaction: they wait for the commit.
 
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::{Engine, Pledge};
 use crate::key::{Key, Tag, Target};
 use crate::site::Site;
 use crate::store::Mark;
+use crate::sync::{Mutex, MutexGuard, lock};
 use crate::targets::Targets;
 
 /// Targets that a transaction holds back one by one; past that they are widened to whole domains.
@@ -56,10 +57,14 @@ pub struct AfterCommit {
     held: Arc<Held>,
 }
 
+/// What is held back, by cache.
+type PerCache = Vec<(Arc<Engine>, Targets)>;
+
 /// What a transaction holds back.
 #[derive(Debug)]
 pub(crate) struct Held {
-    caches: Mutex<Option<Vec<(Arc<Engine>, Targets)>>>,
+    /// `None` when the transaction is over.
+    caches: Mutex<Option<PerCache>>,
     outer: Option<Arc<Self>>,
 }
 
@@ -162,8 +167,7 @@ impl Held {
         pledges.collect()
     }
 
-    fn caches(&self) -> MutexGuard<'_, Option<Vec<(Arc<Engine>, Targets)>>> {
-        // Nothing under this lock can panic half way.
-        self.caches.lock().unwrap_or_else(PoisonError::into_inner)
+    fn caches(&self) -> MutexGuard<'_, Option<PerCache>> {
+        lock(&self.caches)
     }
 }

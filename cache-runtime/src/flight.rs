@@ -10,13 +10,14 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::Notify;
 
 use crate::store::Ticket;
+use crate::sync::{Mutex, MutexGuard, lock};
 
 const SHARDS: usize = 16;
 
@@ -208,11 +209,6 @@ impl Drop for Leader {
             self.load.changed.notify_one();
         }
     }
-}
-
-/// Nothing under these locks can panic half way.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -87,6 +87,7 @@ mod scope;
 mod shape;
 mod site;
 mod store;
+mod sync;
 mod targets;
 
 pub use after_commit::AfterCommit;

@@ -11,7 +11,6 @@
 
 use std::any::Any;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use quick_cache::Weighter;
@@ -21,6 +20,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::generations::{self, Counters, Stamp, Stamping};
 use crate::key::{Key, Tag, Target};
 use crate::site::Site;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 mod push;
 
@@ -30,7 +30,7 @@ pub(crate) use push::{encode, everything};
 const TYPICAL: u64 = 512;
 /// What a value costs beside its key and its encoded length.
 const OVERHEAD: u64 = 160;
-const KEYS: usize = 1 << 16;
+const KEYS: usize = if cfg!(shuttle) { 64 } else { 1 << 16 };
 
 /// A kept value; `None` stands for an answer that was "nothing there".
 pub(crate) type Value = Option<Arc<dyn Any + Send + Sync>>;

@@ -4,8 +4,7 @@
 //! from round to round; it keeps the cache alive until nothing waits. The outbox is bounded: past its limits it names whole
 //! domains instead of single keys, which forgets nothing.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -14,6 +13,8 @@ use tokio::task::JoinHandle;
 use crate::engine::Engine;
 use crate::key::{Key, Tag, Target};
 use crate::store::{Mark, StoreError};
+use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::{Mutex, lock};
 use crate::targets::{Item, Targets};
 
 /// Waits between rounds of delivery, doubled from the first to the last.
@@ -152,11 +153,6 @@ async fn attempt(engine: &Engine, items: &[(Target, Item)]) -> Result<(), StoreE
     engine.make_old(&targets, mark).await?;
     engine.outbox.delivered(items);
     Ok(())
-}
-
-/// Nothing under these locks can panic half way.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -149,13 +149,14 @@ impl<'a> Session<'a> {
         self.request.local?;
         let engine = self.engine;
         let (key, tags) = (self.request.key, self.request.tags);
-        if self.near.is_none() && self.request.mode == Mode::Usual {
-            if let Some(value) = engine.near.look(self.request.site, key, tags) {
-                if engine.near.wants_proof() {
-                    engine.store.prove();
-                }
-                return Some(value);
+        if self.near.is_none()
+            && self.request.mode == Mode::Usual
+            && let Some(value) = engine.near.look(self.request.site, key, tags)
+        {
+            if engine.near.wants_proof() {
+                engine.store.prove();
             }
+            return Some(value);
         }
         // Only what was asked for after this may be kept.
         self.near = engine

@@ -6,10 +6,9 @@
 //!
 //! The numbers rise by one from push to push. `0`, a gap, and anything that cannot be read mean that something was missed.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use super::Near;
 use crate::key::{Pattern, Tag, Target};
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// Targets that are named one by one; more of them make everything old.
 const MOST: usize = 1000;

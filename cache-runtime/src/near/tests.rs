@@ -1,5 +1,3 @@
-use std::sync::atomic::AtomicU64;
-
 use super::*;
 use crate::key::{Pattern, Target};
 
@@ -79,7 +77,10 @@ fn a_push_says_what_was_meant() {
         keep(&near, &row, &tags, near.stamp(&row, &tags));
         near.hear(format!("42 {}", encode(&[target("x:*")])).as_bytes(), &last);
         assert!(has(&near, &row, &tags));
-        near.hear(format!("43 {}", encode(&[named.clone()])).as_bytes(), &last);
+        near.hear(
+            format!("43 {}", encode(std::slice::from_ref(&named))).as_bytes(),
+            &last,
+        );
         assert!(!has(&near, &row, &tags), "{named}");
         let other = key("rows:b:1");
         keep(&near, &other, &[], near.stamp(&other, &[]));

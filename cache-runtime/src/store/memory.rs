@@ -2,8 +2,6 @@
 //!
 //! Fences are counters too, indexed by hash: two keys that share one only refuse each other's loads. Entries are bounded by weight.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -15,8 +13,10 @@ use super::{Address, Mark, Opening, Seen, Ticket};
 use crate::envelope;
 use crate::generations::{Counters, Stamp, Stamping};
 use crate::key::{Key, Pattern, Reach, Target};
+use crate::sync::atomic::{AtomicUsize, Ordering};
+use crate::sync::{Mutex, lock};
 
-const FENCES: usize = 1 << 16;
+const FENCES: usize = if cfg!(shuttle) { 64 } else { 1 << 16 };
 /// What an entry of typical size weighs, to size the entries' table.
 const TYPICAL: u64 = 512;
 /// What an entry costs beside its key and its value.
@@ -203,9 +203,4 @@ impl std::fmt::Debug for Memory {
             .field("weight", &self.entries.weight())
             .finish_non_exhaustive()
     }
-}
-
-/// Nothing under these locks can panic half way, so a poisoned one holds what is whole.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

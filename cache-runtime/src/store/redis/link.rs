@@ -1,8 +1,7 @@
 //! The connection: made on first use, kept up in the background, never waited for by a caller once it has failed.
 
 use std::fmt;
-use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
 use redis::aio::{MultiplexedConnection, SendError};
@@ -16,6 +15,8 @@ use super::pushes;
 use crate::near::Near;
 use crate::policy::OnRestart;
 use crate::store::StoreError;
+use crate::sync::atomic::AtomicU64;
+use crate::sync::{Mutex, lock};
 
 /// Waits between attempts to connect; doubled from the first to the last, so that a server that comes back is found within the
 /// last one.
@@ -323,11 +324,6 @@ impl Shared {
 
 fn speaks_no_resp3(error: &RedisError) -> bool {
     error.kind() == redis::ErrorKind::RESP3NotSupported || error.code() == Some("NOPROTO")
-}
-
-/// Nothing under these locks can panic half way.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A field of what `INFO` says.

@@ -1,0 +1,277 @@
+//! The parts that threads of one process race for, under many interleavings of their steps: by chance (`shuttle`), and the same ones again
+//! for the same seed. Each test is P1 or P4 in small.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use shuttle::future::block_on;
+use shuttle::sync::atomic::{AtomicU64, Ordering};
+use shuttle::thread;
+
+use crate::envelope::Head;
+use crate::flight::{Flights, Turn};
+use crate::generations::Stamp;
+use crate::key::{Key, Pattern, Tag, Target};
+use crate::near::{Keeping, Near};
+use crate::site::Site;
+use crate::store::memory::Memory;
+use crate::store::{Address, Mark, Opening, Ticket};
+
+const SCHEDULES: usize = 5_000;
+const LONG: Duration = Duration::from_secs(1_000);
+
+static SITE: Site = Site::new("rows", "rows:{}");
+
+fn key() -> Key {
+    Key::of("rows:a", &[])
+}
+
+/// Each way of naming the row.
+fn ways() -> [Target; 4] {
+    let pattern = |text| Target::from(Pattern::parse(text).expect("a pattern"));
+    [
+        pattern("rows:a"),
+        pattern("rows:*"),
+        pattern("rows:a*"),
+        Tag::new("t", []).into(),
+    ]
+}
+
+fn number(bytes: &[u8]) -> u64 {
+    u64::from_le_bytes(bytes.try_into().expect("8 bytes"))
+}
+
+/// A value as it stands in the store, behind the stamp that it was loaded under.
+fn entry(stamp: Stamp, value: u64) -> Bytes {
+    [&stamp.0.to_le_bytes()[..], &value.to_le_bytes()]
+        .concat()
+        .into()
+}
+
+/// One call over the store of a process; what it answers.
+fn call(memory: &Memory, source: &AtomicU64, opening: Option<Opening>) -> u64 {
+    let (key, tags) = (key(), [Tag::new("t", [])]);
+    let at = Address {
+        key: &key,
+        tags: &tags,
+        lives: false,
+    };
+    loop {
+        let seen = memory.read(at);
+        let head = seen
+            .entry
+            .as_deref()
+            .map_or(Head::new(), crate::envelope::head);
+        if let (Some(entry), Some(stamp), None) = (&seen.entry, seen.stamp, &opening)
+            && entry[..16] == stamp.0.to_le_bytes()
+        {
+            return number(&entry[16..]);
+        }
+        let way = match opening {
+            Some(Opening::Replace) => Opening::Replace,
+            _ => Opening::Missed(head),
+        };
+        let Some(ticket) = memory.open(at, &way) else {
+            continue;
+        };
+        let value = source.load(Ordering::SeqCst);
+        if !ticket.busy {
+            memory.fill(&key, ticket.fence, entry(ticket.stamp, value), LONG);
+        }
+        return value;
+    }
+}
+
+#[test]
+fn the_store_of_a_process_serves_nothing_old() {
+    for way in ways() {
+        shuttle::check_random(
+            move || {
+                let (memory, source) =
+                    (Arc::new(Memory::new(100_000)), Arc::new(AtomicU64::new(0)));
+                let readers: Vec<_> = [None, Some(Opening::Replace)]
+                    .into_iter()
+                    .map(|opening| {
+                        let (memory, source) = (memory.clone(), source.clone());
+                        thread::spawn(move || call(&memory, &source, opening))
+                    })
+                    .collect();
+                source.store(1, Ordering::SeqCst);
+                memory.invalidate(std::slice::from_ref(&way), Mark::Untouched);
+                assert_eq!(call(&memory, &source, None), 1, "{way}");
+                for reader in readers {
+                    reader.join().expect("no panic");
+                }
+                assert_eq!(call(&memory, &source, None), 1, "{way}");
+            },
+            SCHEDULES / 4,
+        );
+    }
+}
+
+/// A writer announces, commits, and is never heard of again.
+#[test]
+fn an_announced_write_needs_no_invalidation() {
+    for way in ways() {
+        shuttle::check_random(
+            move || {
+                let (memory, source) =
+                    (Arc::new(Memory::new(100_000)), Arc::new(AtomicU64::new(0)));
+                let reader = {
+                    let (memory, source) = (memory.clone(), source.clone());
+                    thread::spawn(move || call(&memory, &source, None))
+                };
+                memory.invalidate(std::slice::from_ref(&way), Mark::up(LONG));
+                source.store(1, Ordering::SeqCst);
+                assert_eq!(call(&memory, &source, None), 1, "{way}");
+                reader.join().expect("no panic");
+                assert_eq!(call(&memory, &source, None), 1, "{way}");
+            },
+            SCHEDULES / 4,
+        );
+    }
+}
+
+/// A value from a store that is always right is kept, while an invalidation comes.
+#[test]
+fn the_near_cache_keeps_nothing_old() {
+    fn look(near: &Near, store: &AtomicU64) -> u64 {
+        let (key, tags) = (key(), [Tag::new("t", [])]);
+        if let Some(Some(kept)) = near.look(&SITE, &key, &tags) {
+            return *kept.downcast_ref().expect("a number");
+        }
+        let stamp = near.stamp(&key, &tags);
+        let value = store.load(Ordering::SeqCst);
+        let keeping = Keeping {
+            stamp,
+            ttl: LONG,
+            size: 8,
+        };
+        near.keep(&SITE, &key, &tags, Some(Arc::new(value)), keeping);
+        value
+    }
+
+    for way in ways() {
+        shuttle::check_random(
+            move || {
+                let (near, store) = (
+                    Arc::new(Near::new(100_000, None)),
+                    Arc::new(AtomicU64::new(0)),
+                );
+                let reader = {
+                    let (near, store) = (near.clone(), store.clone());
+                    thread::spawn(move || look(&near, &store))
+                };
+                store.store(1, Ordering::SeqCst);
+                near.advance([&way]);
+                assert_eq!(look(&near, &store), 1, "{way}");
+                reader.join().expect("no panic");
+                assert_eq!(look(&near, &store), 1, "{way}");
+            },
+            SCHEDULES / 4,
+        );
+    }
+}
+
+const TICKET: Ticket = Ticket {
+    stamp: Stamp(1),
+    fence: 1,
+    busy: false,
+};
+
+/// A leader shares, is cancelled, or has nothing to share: nobody hangs, and nobody loads without need.
+#[test]
+fn one_loads_whatever_becomes_of_the_leader() {
+    #[derive(Clone, Copy, PartialEq)]
+    enum End {
+        Share,
+        Cancel,
+        Nothing,
+    }
+
+    for first in [End::Share, End::Cancel, End::Nothing] {
+        shuttle::check_random(
+            move || {
+                let flights = Arc::new(Flights::new());
+                let loads = Arc::new(AtomicU64::new(0));
+                // Somebody sits there all the time, so that a finished load is still known.
+                let host = flights.sit("k");
+                let callers: Vec<_> = (0..3)
+                    .map(|_| {
+                        let (flights, loads) = (flights.clone(), loads.clone());
+                        thread::spawn(move || {
+                            let seat = flights.sit("k");
+                            match block_on(seat.turn(TICKET)) {
+                                Turn::Lead(leader) => {
+                                    let end = match loads.fetch_add(1, Ordering::SeqCst) {
+                                        0 => first,
+                                        _ => End::Share,
+                                    };
+                                    match end {
+                                        End::Share => leader.share(Bytes::new(), None),
+                                        End::Cancel => drop(leader),
+                                        End::Nothing => leader.share_nothing(),
+                                    }
+                                }
+                                Turn::Share(_) => {}
+                                Turn::Alone => {
+                                    assert!(first == End::Nothing);
+                                }
+                            }
+                        })
+                    })
+                    .collect();
+                for caller in callers {
+                    caller.join().expect("no panic");
+                }
+                let loads = loads.load(Ordering::SeqCst);
+                match first {
+                    End::Share => assert_eq!(loads, 1),
+                    End::Cancel => assert!(loads <= 2, "{loads} loads"),
+                    End::Nothing => assert!(loads <= 3),
+                }
+                drop(host);
+            },
+            SCHEDULES,
+        );
+    }
+}
+
+/// Waiting callers are cancelled while the turn passes on.
+#[test]
+fn a_cancelled_caller_takes_no_turn_with_it() {
+    shuttle::check_random(
+        || {
+            let flights = Arc::new(Flights::new());
+            let host = flights.sit("k");
+            let Turn::Lead(leader) = block_on(host.turn(TICKET)) else {
+                panic!("the first leads");
+            };
+            let callers: Vec<_> = [true, false]
+                .into_iter()
+                .map(|impatient| {
+                    let flights = flights.clone();
+                    thread::spawn(move || {
+                        let seat = flights.sit("k");
+                        let turn = seat.turn(TICKET);
+                        if impatient {
+                            // Polled once, and dropped.
+                            let mut turn = Box::pin(turn);
+                            let mut nobody =
+                                std::task::Context::from_waker(std::task::Waker::noop());
+                            let _ = turn.as_mut().poll(&mut nobody);
+                        } else if let Turn::Lead(leader) = block_on(turn) {
+                            leader.share(Bytes::new(), None);
+                        }
+                    })
+                })
+                .collect();
+            drop(leader);
+            for caller in callers {
+                caller.join().expect("no panic");
+            }
+        },
+        SCHEDULES,
+    );
+}
