@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use proc_macro2::{Ident, Span};
 use syn::ext::IdentExt;
+use syn::spanned::Spanned;
 use syn::{Expr, LitStr, Path, Type};
 
 use super::{key::stored_type, nearest_of, placeholder, plain_name, template, unwrapped};
@@ -74,12 +75,21 @@ impl Place<'_> {
             if self.is_unknown_field(&found.root, literal, &known, mistakes) {
                 return None;
             }
-            parts.push(placeholder(found, literal, &known, mistakes));
+            let part = placeholder(found, literal, &known, mistakes);
+            parts.push(part.map(|part| self.looked_at(part)));
         }
         Some(Text {
             template: template.text(),
             parts: parts.into_iter().collect::<Option<_>>()?,
         })
+    }
+
+    /// A field of an event stands behind a reference, which errors about its type should not show.
+    fn looked_at(&self, mut part: Part) -> Part {
+        if let (Self::Event(_), Expr::Path(field)) = (self, &part.expr) {
+            part.expr = syn::parse_quote_spanned!(field.span()=> *#field);
+        }
+        part
     }
 
     /// Every name that a target may use, but for `result`.

@@ -50,7 +50,14 @@ impl Emitter<'_> {
     pub(super) fn any_event(&self, event: &Emitted) -> TokenStream {
         let private = self.private;
         let ty = &event.ty;
-        quote_spanned!(at(ty.span())=> #private::any_event::<#ty>())
+        quote_spanned! {at(ty.span())=>
+            {
+                // A literal leaves lifetimes out, and so does the type here.
+                #[allow(elided_lifetimes_in_paths)]
+                let __cache_any = #private::any_event::<#ty>();
+                __cache_any
+            }
+        }
     }
 
     fn targets_of(&self, event: &Emitted, value: &TokenStream) -> TokenStream {
