@@ -187,7 +187,7 @@ impl Place<'_> {
                 mistakes.at(
                     &call.receiver,
                     format!("an event has no value to call `{method}` on"),
-                    format!("name the function by its path, `Type::{method}(…)` where it has no receiver; for a method write a pattern or a tag: `\"{method}:*\"`"),
+                    format!("name the function by its path, `Type::{method}(…)` where it has no receiver; for a method write a pattern or a tag: `\"agents:*\"`"),
                     "an event is only its fields: whose answers are meant would not be known",
                 );
                 return None;
@@ -256,11 +256,19 @@ fn is_taken(function: &Function, name: &Ident) -> bool {
 }
 
 fn fields_without_self(place: impl quote::ToTokens, mistakes: &mut Mistakes) {
+    let written = quote::ToTokens::to_token_stream(&place).to_string();
+    let written = written.replace(" . ", ".");
+    let help = match written.replace("self.", "") {
+        field if field == written => {
+            "name the fields themselves: `dashboard(workspace_id, _)`".to_owned()
+        }
+        field => format!("write `{field}`"),
+    };
     mistakes.at(
         place,
         "the targets of an event name its fields without `self`",
-        "write `workspace_id` for `self.workspace_id`",
-        "where a target stands there is no `self` yet: only the fields are in scope",
+        help,
+        "targets are asked for where there is no event yet, only its type: there is no `self` to look at",
     );
 }
 
