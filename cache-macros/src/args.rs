@@ -112,6 +112,7 @@ fn item<T: Options>(options: &mut T, input: ParseStream<'_>, mistakes: &mut Mist
             format!("write `{example}`"),
             "without its value the option says nothing",
         );
+        options.meant(&name);
         return false;
     }
     // The word, and the `=` when there is one.

@@ -103,7 +103,7 @@ fn operand(expr: &Expr) -> TokenStream {
         | Expr::Paren(_)
         | Expr::Tuple(_)
         | Expr::Array(_) => expr.to_token_stream(),
-        _ => ours!((#expr)),
+        _ => quote_spanned!(at(expr.span())=> (#expr)),
     }
 }
 

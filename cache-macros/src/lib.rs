@@ -46,6 +46,7 @@ use crate::function::Function;
 /// | `none_ttl = …` | how long a `None` is kept; the forms of `ttl` | `None` is not kept |
 /// | `cache_if = \|value\| …` | whether a value is kept | every value is |
 /// | `skip_cache = expr` | when true, this call does not look, and stores its fresh answer | `false` |
+/// | `local = "10s"`, `local = off` | how long a copy is kept in this process; the forms of `ttl`, and no longer than it | `off` |
 /// | `version = 2` | set it higher when the answer's type changes: older answers are not read | `0` |
 /// | `tags = ["workspace:{workspace_id}"]` | groups that can be cleared at once | none |
 /// | `cache = expr` | a `Cache` handle | the installed cache |
@@ -55,6 +56,9 @@ use crate::function::Function;
 /// Expressions see the parameters as they are declared, and are evaluated before the body. `ttl_with` and `cache_if` take
 /// a closure or a function of the stored value, by reference. They run after the body, which has taken the parameters that
 /// it uses with it: a closure can use such a parameter when it is `Copy` or a reference, so take `&str` for `String`.
+///
+/// With `local` the value has to be `Clone + Send + Sync + 'static`, and a hit in this process answers a clone of it: `Arc<T>` makes
+/// that cheap. Other instances learn of an invalidation a moment after it returned.
 ///
 /// Two things are not seen through: an alias of `()`, which is stored like any other value, and a `Result` inside an
 /// `Option`: `Option<Result<T, E>>` stores what it holds, an `Err` too.
@@ -77,7 +81,7 @@ use crate::function::Function;
 /// # The companion
 ///
 /// Beside a function `dashboard` stands an empty enum `dashboard` with these functions; *K* are the parameters that the key
-/// mentions, by value and in order, and *C* adds those that `cache`, `ttl`, `none_ttl`, `ttl_with`, `cache_if` and `tags` mention.
+/// mentions, by value and in order, and *C* adds those that `cache`, `ttl`, `none_ttl`, `ttl_with`, `local`, `cache_if` and `tags` mention.
 ///
 /// | function | |
 /// |---|---|
@@ -127,7 +131,7 @@ pub fn cached(
     })
 }
 
-/// Clears cached answers after an `async fn` has written.
+/// Clears cached answers after an `async fn` has written; on a struct, says what an event makes old.
 ///
 /// ```text
 /// #[invalidates(dashboard(workspace_id, _), "exec:*:{workspace_id}:*", tag = "workspace:{workspace_id}")]
@@ -145,27 +149,59 @@ pub fn cached(
 /// | `Self::of(id)`, `Goals::of(_)` | the same of a cached associated function without a receiver |
 /// | `"agents:list:*"`, `patterns = ["…", "…"]` | the keys that a pattern matches |
 /// | `tag = "workspace:{workspace_id}"` | everything with this tag |
+/// | `event = WorkspaceUpdated { workspace_id }` | what the event makes old: any expression of a type that implements `Event` |
 ///
-/// An argument that is the name of a parameter taken by value is cloned, as the body takes the parameter with it. Anything
-/// else is evaluated as written, before the body.
+/// An argument that is the name of a parameter taken by value is cloned, as the body takes the parameter with it; so is one in
+/// the fields and arguments that an event is made of. Anything else is evaluated as written, before the body.
 ///
 /// `_` needs a parameter with a concrete type: where it is generic or `impl Trait`, write a pattern string.
 ///
 /// In a pattern `*` stands for one whole segment, and at the end for all that follow. The first segment is fixed text.
 /// Placeholders are parameters and their fields, and `result`: the value in the answer, once it is known. `result` may be
-/// an argument of a typed target too.
+/// an argument of a typed target, or in a field of an event; the event is written out as a struct then. Targets that mention
+/// `result` are cleared for every value that it might have, when the writer is dropped or panics before it has answered.
 ///
 /// # Options
 ///
 /// | option | meaning | default |
 /// |---|---|---|
 /// | `on = success`, `on = always` | clear after `Ok`, `Some` and plain answers, or after every answer | `success` |
+/// | `on_unreachable = queue`, `on_unreachable = fail` | when Redis cannot be reached: write, and clear as soon as it can be; or answer an `Err` before the body runs | `queue` |
+/// | `crash_safe = "30s"` | announce the write before the body runs, so that nothing old stays even if the program dies in between: the most time that the body may take | not announced |
+/// | `hold_off = "500ms"` | for this time after clearing, do not store what is loaded: give it the time that read replicas may lag behind | none |
 /// | `cache = expr` | a `Cache` handle | the installed cache |
 /// | `crate = path` | where `cache_runtime` is found | `::cache_runtime` |
 ///
+/// Times are texts in ms, s, m, h, d, w (`"1m30s"`), seconds, or expressions of type `Duration`, evaluated before the body.
+///
+/// `on_unreachable = fail` needs a function that answers `Result<_, E>` where `E` implements `From<cache_runtime::Error>`.
+///
+/// What `crash_safe` announces of targets that mention `result` is all that they might be.
+///
+/// # Events
+///
+/// On a struct the attribute implements `cache_runtime::Event`: what happened, and once for all what it makes old.
+///
+/// ```text
+/// #[invalidates(dashboard(workspace_id, _), "exec:*:{workspace_id}:*", tag = "workspace:{workspace_id}")]
+/// struct WorkspaceUpdated {
+///     workspace_id: u64,
+/// }
+///
+/// #[invalidates(event = WorkspaceUpdated { workspace_id }, "audit:*")]
+/// async fn rename(db: &PgPool, workspace_id: u64, name: &str) -> Result<(), DbError> { … }
+///
+/// cache.emit(WorkspaceUpdated { workspace_id }).await; // by hand
+/// ```
+///
+/// The struct stays as it is. Its targets name its fields, without `self`. A field's name alone is cloned as an argument of a typed
+/// target; in any other expression a field is a reference: `&owner`, `*page`, `agent.id`. An event has targets and `crate`, and no
+/// other option: when and how they are cleared is a matter of the function that lets it happen. Methods with a receiver, `result` and
+/// other events are no targets of it. The fields need names; for an enum implement `cache_runtime::Event` by hand.
+///
 /// # Errors
 ///
-/// All mistakes are reported at once, at the words that are wrong; the function stays as it was written.
+/// All mistakes are reported at once, at the words that are wrong; the function, or the struct, stays as it was written.
 #[proc_macro_attribute]
 pub fn invalidates(
     args: proc_macro::TokenStream,

@@ -70,7 +70,7 @@ fn no_options(args: &InvalidatesArgs, mistakes: &mut Mistakes) {
     let options: [(Option<&Ident>, _); 5] = [
         (
             args.on.as_ref().map(|given| &given.word),
-            "an event is named after it has happened",
+            "an event has happened, whatever was answered",
         ),
         (
             args.on_unreachable.as_ref().map(|given| &given.word),
@@ -82,7 +82,7 @@ fn no_options(args: &InvalidatesArgs, mistakes: &mut Mistakes) {
         ),
         (
             args.hold_off.as_ref().map(|given| &given.word),
-            "an event does not know how its write reaches the readers",
+            "how far readers lag behind is a matter of the write",
         ),
         (
             args.cache.as_ref().map(|given| &given.word),

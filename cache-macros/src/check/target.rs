@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use proc_macro2::{Ident, Span};
 use syn::ext::IdentExt;
+use syn::spanned::Spanned;
 use syn::{Expr, LitStr, Path, Type};
 
 use super::{key::stored_type, nearest_of, placeholder, plain_name, template, unwrapped};
@@ -74,12 +75,21 @@ impl Place<'_> {
             if self.is_unknown_field(&found.root, literal, &known, mistakes) {
                 return None;
             }
-            parts.push(placeholder(found, literal, &known, mistakes));
+            let part = placeholder(found, literal, &known, mistakes);
+            parts.push(part.map(|part| self.looked_at(part)));
         }
         Some(Text {
             template: template.text(),
             parts: parts.into_iter().collect::<Option<_>>()?,
         })
+    }
+
+    /// A field of an event stands behind a reference, which errors about its type should not show.
+    fn looked_at(&self, mut part: Part) -> Part {
+        if let (Self::Event(_), Expr::Path(field)) = (self, &part.expr) {
+            part.expr = syn::parse_quote_spanned!(field.span()=> *#field);
+        }
+        part
     }
 
     /// Every name that a target may use, but for `result`.
@@ -177,7 +187,7 @@ impl Place<'_> {
                 mistakes.at(
                     &call.receiver,
                     format!("an event has no value to call `{method}` on"),
-                    format!("name the function by its path, `Type::{method}(…)` where it has no receiver; for a method write a pattern or a tag: `\"{method}:*\"`"),
+                    format!("name the function by its path, `Type::{method}(…)` where it has no receiver; for a method write a pattern or a tag: `\"agents:*\"`"),
                     "an event is only its fields: whose answers are meant would not be known",
                 );
                 return None;
@@ -246,11 +256,19 @@ fn is_taken(function: &Function, name: &Ident) -> bool {
 }
 
 fn fields_without_self(place: impl quote::ToTokens, mistakes: &mut Mistakes) {
+    let written = quote::ToTokens::to_token_stream(&place).to_string();
+    let written = written.replace(" . ", ".");
+    let help = match written.replace("self.", "") {
+        field if field == written => {
+            "name the fields themselves: `dashboard(workspace_id, _)`".to_owned()
+        }
+        field => format!("write `{field}`"),
+    };
     mistakes.at(
         place,
         "the targets of an event name its fields without `self`",
-        "write `workspace_id` for `self.workspace_id`",
-        "where a target stands there is no `self` yet: only the fields are in scope",
+        help,
+        "targets are asked for where there is no event yet, only its type: there is no `self` to look at",
     );
 }
 

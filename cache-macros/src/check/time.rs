@@ -49,6 +49,7 @@ pub(super) const LOCAL: Meaning = Meaning {
     closure: "write a time, `local = \"10s\"`, or an expression of the parameters",
     zero: "give it a time, `local = \"10s\"`, or write `local = off`",
     nothing: "no answer would be found in this process, and each would be put there",
+    endless: "a copy without an end would never leave the memory of this process",
     ..TTL
 };
 
@@ -58,7 +59,7 @@ pub(super) const CRASH_SAFE: Meaning = Meaning {
     longest: "10m",
     closure: "write the time that the body may take at most: `crash_safe = \"30s\"`",
     zero: "give it the time that the body may take at most, `crash_safe = \"30s\"`, or leave it out",
-    nothing: "the announcement would be over before the body runs, and a crash leave what is old",
+    nothing: "the announcement would be over before the body runs, and a crash would leave what is old in the cache",
     endless: "after a crash readers would go without the cache for as long",
     unit: "ends the announcement before the body, or keeps readers from the cache for long",
 };

@@ -6,7 +6,7 @@ use syn::Expr;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
-use super::target::Emitter;
+use super::target::{Emitter, copy};
 use super::{at, operand, ours};
 use crate::mentions;
 use crate::model::{Emitted, RESULT};
@@ -14,56 +14,58 @@ use crate::model::{Emitted, RESULT};
 impl Emitter<'_> {
     /// What an event makes old that is known before the body.
     pub(super) fn event(&self, event: &Emitted) -> TokenStream {
-        let given = &event.value.expr;
-        let value = match (name(given), given) {
+        let private = self.private;
+        let mut given = event.value.expr.clone();
+        let span = at(given.span());
+        let value = match name(&given) {
             // A parameter is only looked at, and one that is a reference is looked at through it.
-            (Some(name), _) if event.parameters.contains(&name) && !event.taken.contains(&name) => {
+            Some(name) if event.parameters.contains(&name) && !event.taken.contains(&name) => {
                 quote!(#given)
             }
-            (Some(_), _) | (None, Expr::Reference(_)) => {
-                let and = (!matches!(given, Expr::Reference(_))).then(|| quote!(&));
-                quote!(#and #given)
-            }
-            _ => {
-                let mut given = given.clone();
+            Some(_) => quote_spanned!(span=> &#given),
+            None => {
                 copy_taken(&mut given, event);
-                let value = operand(&given);
-                quote!(&#value)
+                looked_at(&given)
             }
         };
-        self.targets_of(event, &value)
+        quote_spanned!(span=> #private::event(#value))
     }
 
     /// What an event makes old that waits for the answer; what it takes from parameters is computed before.
     pub(super) fn later_event(&mut self, event: &Emitted) -> TokenStream {
+        let (private, ty) = (self.private, &event.ty);
         let mut value = event.value.expr.clone();
         rebuild(&mut value, &mut |leaf| self.later_leaf(leaf, event));
-        let value = operand(&value);
-        let targets = self.targets_of(event, &quote!(&#value));
+        let value = looked_at(&value);
         // The user's own word, with its place and hygiene.
         let span = mention(event.value.expr.to_token_stream());
         let result = Ident::new(RESULT, span.unwrap_or_else(|| event.value.expr.span()));
-        ours!({ let #result = __cache_answer; #targets })
+        // In the very words of `any_event`, so that a type that is no event is reported once.
+        let targets = quote_spanned! {at(ty.span())=>
+            #[allow(elided_lifetimes_in_paths)]
+            let __cache_targets = <#ty as #private::Event>::targets(#value);
+        };
+        ours!({ let #result = __cache_answer; #targets __cache_targets })
     }
 
     /// What any event of the type may make old.
     pub(super) fn any_event(&self, event: &Emitted) -> TokenStream {
-        let private = self.private;
-        let ty = &event.ty;
-        quote_spanned!(at(ty.span())=> #private::any_event::<#ty>())
-    }
-
-    fn targets_of(&self, event: &Emitted, value: &TokenStream) -> TokenStream {
-        let private = self.private;
-        quote_spanned!(at(event.value.expr.span())=> #private::event(#value))
+        let (private, ty) = (self.private, &event.ty);
+        quote_spanned! {at(ty.span())=>
+            {
+                // A literal leaves lifetimes out, and so does the type here.
+                #[allow(elided_lifetimes_in_paths)]
+                let __cache_any = #private::any_event::<#ty>();
+                __cache_any
+            }
+        }
     }
 
     fn later_leaf(&mut self, leaf: &Expr, event: &Emitted) -> Option<TokenStream> {
         let names = mentions::of_expr(leaf);
-        let span = at(leaf.span());
         if names.contains(RESULT) {
             // The answer's value stands behind a reference; alone it is handed over like any other value.
-            return name(leaf).map(|_| quote_spanned!(span=> ::core::clone::Clone::clone(#leaf)));
+            return name(leaf).map(|_| copy(leaf.span(), &quote!(#leaf)));
         }
         if names.is_disjoint(&event.parameters) {
             return None;
@@ -71,7 +73,7 @@ impl Emitter<'_> {
         let mut kept = leaf.clone();
         copy_taken(&mut kept, event);
         let kept = self.keep(&kept.to_token_stream());
-        Some(quote_spanned!(span=> ::core::clone::Clone::clone(&#kept)))
+        Some(copy(leaf.span(), &quote!(&#kept)))
     }
 }
 
@@ -79,8 +81,18 @@ impl Emitter<'_> {
 fn copy_taken(expr: &mut Expr, event: &Emitted) {
     rebuild(expr, &mut |leaf| {
         let taken = name(leaf).is_some_and(|name| event.taken.contains(&name));
-        taken.then(|| quote_spanned!(at(leaf.span())=> ::core::clone::Clone::clone(&#leaf)))
+        taken.then(|| copy(leaf.span(), &quote!(&#leaf)))
     });
+}
+
+/// `&expr`, in the place of the expression.
+fn looked_at(expr: &Expr) -> TokenStream {
+    let value = match expr {
+        Expr::Reference(_) => return expr.to_token_stream(),
+        Expr::Struct(_) => expr.to_token_stream(),
+        expr => operand(expr),
+    };
+    quote_spanned!(at(expr.span())=> &#value)
 }
 
 /// Goes through what puts values together (structs, calls, tuples, lists) and replaces what they are made of.

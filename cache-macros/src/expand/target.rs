@@ -243,17 +243,20 @@ fn argument(given: &Argument) -> Value {
     }
 }
 
-/// A copy, in a statement of its own: a wrong type is then that of the value, not that of the reference to it.
 fn copied(span: Span, reference: &TokenStream) -> Value {
-    let tokens = quote_spanned!(at(span)=> {
-        let __cache_copy = ::core::clone::Clone::clone(#reference);
-        __cache_copy
-    });
     Value {
-        tokens,
+        tokens: copy(span, reference),
         span,
         is_any: false,
     }
+}
+
+/// A copy, in a statement of its own: a wrong type is then that of the value, not that of the reference to it.
+pub(super) fn copy(span: Span, reference: &TokenStream) -> TokenStream {
+    quote_spanned!(at(span)=> {
+        let __cache_copy = ::core::clone::Clone::clone(#reference);
+        __cache_copy
+    })
 }
 
 /// `goal` to `goal_key`, as the companion of a method is called.

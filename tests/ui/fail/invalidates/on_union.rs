@@ -1,6 +1,8 @@
 use cache_runtime::invalidates;
 
 #[invalidates("users:*")]
-struct Users;
+union Renamed {
+    id: u64,
+}
 
 fn main() {}

@@ -1,0 +1,8 @@
+use cache_runtime::cached;
+
+#[cached("users", local = |user| user.ttl())]
+async fn user(id: u64) -> u64 {
+    id
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use cache_runtime::invalidates;
+
+#[invalidates("users:*", hold_off = || LAG)]
+async fn rename(id: u64) -> Result<(), String> {
+    Err(id.to_string())
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+use cache_runtime::invalidates;
+
+struct Renamed;
+
+#[invalidates("users:*")]
+impl Renamed {
+    async fn rename() {}
+}
+
+fn main() {}

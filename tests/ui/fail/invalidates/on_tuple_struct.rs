@@ -1,0 +1,6 @@
+use cache_runtime::invalidates;
+
+#[invalidates("users:{0}")]
+struct Renamed(u64);
+
+fn main() {}

@@ -1,0 +1,8 @@
+use cache_runtime::invalidates;
+
+#[invalidates("users:*", on_unreachable = fail)]
+async fn rename(id: u64) {
+    drop(id);
+}
+
+fn main() {}

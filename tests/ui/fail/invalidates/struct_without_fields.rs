@@ -1,0 +1,6 @@
+use cache_runtime::invalidates;
+
+#[invalidates("users:{id}")]
+struct Renamed;
+
+fn main() {}
