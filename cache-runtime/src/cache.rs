@@ -100,6 +100,14 @@ impl Cache {
         self.invalidate(event.targets()).await;
     }
 
+    /// Like [`emit`](Self::emit), and tells when it was queued.
+    ///
+    /// # Errors
+    /// As [`try_invalidate`](Self::try_invalidate).
+    pub async fn try_emit(&self, event: impl Event) -> Result<(), Error> {
+        self.try_invalidate(event.targets()).await
+    }
+
     /// What this cache has done since it was built.
     pub fn stats(&self) -> Stats {
         self.engine

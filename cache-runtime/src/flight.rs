@@ -106,9 +106,8 @@ impl Seat<'_> {
     pub(crate) async fn turn(&self, ticket: Ticket) -> Turn {
         let load = self.load(ticket);
         loop {
-            let mut changed = std::pin::pin!(load.changed.notified());
-            // Before the look at the state, so that no change falls between.
-            changed.as_mut().enable();
+            // Made before the look at the state, it hears of every change after it, polled or not.
+            let changed = load.changed.notified();
             if let Some(turn) = load.take() {
                 return turn;
             }

@@ -10,11 +10,11 @@ use std::time::Duration;
 pub use self::writing::{Invalidation, Returned, any_event, event, invalidating, returned};
 
 pub use crate::cache::Cache;
-pub use crate::error::Error;
-pub use crate::event::Event;
 use crate::codec::{Nearby, Storable};
 use crate::engine::{Found, Loaded, Request, Step};
 use crate::envelope;
+pub use crate::error::Error;
+pub use crate::event::Event;
 pub use crate::key::{Key, KeyPart, Pattern, Segment, Tag, Target};
 use crate::near;
 use crate::scope::{self, Mode};

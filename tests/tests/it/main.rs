@@ -3,6 +3,7 @@
 
 mod announced;
 mod availability;
+mod events;
 mod freshness;
 mod functions;
 mod harness;

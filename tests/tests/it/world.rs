@@ -121,6 +121,11 @@ impl World {
             .forget();
     }
 
+    /// Holds no load any more, after the one at the gate was cancelled.
+    pub(crate) fn discard_gate(&self) {
+        self.gate.closed.store(false, Ordering::SeqCst);
+    }
+
     /// Lets one load go on; later ones are not held.
     pub(crate) fn open_gate(&self) {
         self.gate.closed.store(false, Ordering::SeqCst);
