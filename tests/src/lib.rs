@@ -1,9 +1,11 @@
 //! Tools of the integration tests: servers that are real, and waiting that doesn't guess.
 
 mod eventually;
+mod proxy;
 mod redis_server;
 
 pub use eventually::eventually;
+pub use proxy::{Direction, Proxy};
 pub use redis_server::{RedisServer, RedisServerBuilder};
 
 /// The README's code is compiled with the tests.

@@ -49,6 +49,7 @@ pub struct RedisServer {
 pub struct RedisServerBuilder {
     config: Vec<[String; 2]>,
     password: Option<String>,
+    tied: bool,
 }
 
 #[derive(Debug)]
@@ -261,6 +262,14 @@ impl RedisServerBuilder {
         self.config("requirepass", password)
     }
 
+    /// Lets the kernel kill the server when the thread that starts it ends, however it ends: for programs that may be killed. Where
+    /// there is no `setpriv` (it comes with util-linux) this does nothing.
+    #[must_use]
+    pub fn tied(mut self) -> Self {
+        self.tied = true;
+        self
+    }
+
     /// Starts the server and waits until it answers.
     ///
     /// # Panics
@@ -293,7 +302,7 @@ impl RedisServerBuilder {
             .append(true)
             .open(log_file(folder))
             .expect("a log file in the temporary folder");
-        let mut command = Command::new("redis-server");
+        let mut command = self.program();
         command
             .args(["--bind", "127.0.0.1", "--port", &port.to_string()])
             .args(["--save", "", "--appendonly", "no"])
@@ -307,6 +316,26 @@ impl RedisServerBuilder {
             command.arg(format!("--{directive}")).arg(value);
         }
         command
+    }
+
+    fn program(&self) -> Command {
+        let tie = ["--pdeathsig", "KILL", "redis-server"];
+        let can_tie = || {
+            let mut trial = Command::new("setpriv");
+            trial
+                .args(tie)
+                .arg("--version")
+                .stdout(Stdio::null())
+                .stderr(Stdio::null());
+            trial.status().is_ok_and(|status| status.success())
+        };
+        if self.tied && can_tie() {
+            // It becomes the server, under the same process id.
+            let mut command = Command::new("setpriv");
+            command.args(tie);
+            return command;
+        }
+        Command::new("redis-server")
     }
 }
 
