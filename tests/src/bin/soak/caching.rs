@@ -10,7 +10,7 @@ use crate::workload::{self, Call, Failed, Function, Row, Way};
 #[derive(Debug)]
 pub(crate) enum Caching {
     Library(Cache),
-    Naive(Naive),
+    Naive(Box<Naive>),
 }
 
 /// How a cached function is called.

@@ -245,8 +245,11 @@ fn forget_snapshot(server: &RedisServer) {
     let _ = fs::remove_file(server.folder().join("dump.rdb"));
 }
 
+/// Rather short than long: most happens when a fault begins and when it ends.
 async fn last(dice: &mut Rng, milliseconds: std::ops::Range<u64>) {
-    tokio::time::sleep(Duration::from_millis(dice.u64(milliseconds))).await;
+    let (from, to) = (milliseconds.start as f64, milliseconds.end as f64);
+    let time = from + (to - from) * dice.f64().powi(2);
+    tokio::time::sleep(Duration::from_millis(time as u64)).await;
 }
 
 async fn tell(server: &RedisServer, command: &str) {

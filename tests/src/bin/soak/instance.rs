@@ -67,7 +67,7 @@ pub(crate) async fn run(orders: Orders) -> Result<(), Box<dyn Error>> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
     let caching = match orders.mode {
         Mode::Library => Caching::library(&orders.redis)?,
-        Mode::Naive => Caching::Naive(Naive::new(&orders.redis)?),
+        Mode::Naive => Caching::Naive(Box::new(Naive::new(&orders.redis)?)),
     };
     let instance = Arc::new(Instance {
         caching,

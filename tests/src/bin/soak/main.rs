@@ -164,7 +164,8 @@ async fn torment(
     let end = begin + Duration::from_secs(options.seconds);
     let mut due = Vec::new();
     loop {
-        let quiet = Duration::from_millis(dice.u64(100..700));
+        // It takes up to a second until everybody is connected again, and only who is can get something old.
+        let quiet = Duration::from_millis(dice.u64(200..1600));
         tokio::time::sleep(quiet.min(end.saturating_duration_since(Instant::now()))).await;
         if fleet.has_lost_one() {
             return Err("a process ended before its time".into());
