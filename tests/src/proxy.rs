@@ -213,7 +213,8 @@ async fn connect(client: TcpStream, network: Arc<Network>, mut cuts: watch::Rece
 /// Carries bytes one way until an end closes.
 async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, way: &Way) -> io::Result<()> {
     let (on, mut arriving) = mpsc::channel::<(Instant, Vec<u8>)>(ON_THEIR_WAY);
-    let take = async {
+    // At its end it lets go of `on`: what is on its way still arrives.
+    let take = async move {
         loop {
             let mut chunk = Vec::with_capacity(CHUNK);
             if from.read_buf(&mut chunk).await? == 0 {
@@ -239,10 +240,7 @@ async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, way: &Way) -> io
         }
         io::Result::Ok(())
     };
-    tokio::select! {
-        ended = take => ended,
-        ended = give => ended,
-    }
+    tokio::try_join!(take, give).map(|_| ())
 }
 
 impl Way {

@@ -53,6 +53,7 @@ pub struct RedisServerBuilder {
     config: Vec<[String; 2]>,
     password: Option<String>,
     movable_clock: bool,
+    tied: bool,
 }
 
 #[derive(Debug)]
@@ -281,6 +282,14 @@ impl RedisServerBuilder {
         self
     }
 
+    /// Lets the kernel kill the server when the thread that starts it ends, however it ends: for programs that may be killed. Where
+    /// there is no `setpriv` (it comes with util-linux) this does nothing.
+    #[must_use]
+    pub fn tied(mut self) -> Self {
+        self.tied = true;
+        self
+    }
+
     /// Starts the server and waits until it answers.
     ///
     /// # Panics
@@ -293,7 +302,7 @@ impl RedisServerBuilder {
         let mut server = RedisServer {
             process: Process::Down { _port: None },
             port: 0,
-            clock: self.movable_clock.then(|| Clock::new(folder.path())),
+            clock: self.movable_clock.then(Clock::new),
             settings: self,
             folder,
         };
@@ -314,7 +323,7 @@ impl RedisServerBuilder {
             .append(true)
             .open(log_file(folder))
             .expect("a log file in the temporary folder");
-        let mut command = Command::new("redis-server");
+        let mut command = self.program();
         command
             .args(["--bind", "127.0.0.1", "--port", &port.to_string()])
             .args(["--save", "", "--appendonly", "no"])
@@ -331,6 +340,26 @@ impl RedisServerBuilder {
             clock.give(&mut command);
         }
         command
+    }
+
+    fn program(&self) -> Command {
+        let tie = ["--pdeathsig", "KILL", "redis-server"];
+        let can_tie = || {
+            let mut trial = Command::new("setpriv");
+            trial
+                .args(tie)
+                .arg("--version")
+                .stdout(Stdio::null())
+                .stderr(Stdio::null());
+            trial.status().is_ok_and(|status| status.success())
+        };
+        if self.tied && can_tie() {
+            // It becomes the server, under the same process id.
+            let mut command = Command::new("setpriv");
+            command.args(tie);
+            return command;
+        }
+        Command::new("redis-server")
     }
 }
 
