@@ -295,7 +295,7 @@ pub(crate) async fn write_tag(call: &Call<'_>, part: u64, id: u64) -> Result<(),
     trailing(part, _),
     "soak:middle:*:{id}",
     tag = "part:{part}",
-    crash_safe = "2s"
+    crash_safe = "50ms"
 )]
 pub(crate) async fn write_all(call: &Call<'_>, part: u64, id: u64) -> Result<(), Failed> {
     call.write(part, id).await
