@@ -8,7 +8,6 @@ mod harness;
 mod keys;
 mod observation;
 mod one_load;
-mod soak;
 mod stored_bytes;
 mod undelivered;
 mod world;
