@@ -13,7 +13,6 @@ mod near;
 mod observation;
 mod one_load;
 mod scenarios;
-mod soak;
 mod stored_bytes;
 mod transactions;
 mod undelivered;

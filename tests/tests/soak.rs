@@ -1,4 +1,5 @@
 //! P1 from outside: several processes, while everything around them fails. And the checker sees what is wrong without the library.
+#![expect(clippy::unwrap_used, reason = "what a test unwraps has to be there")]
 
 use serde_json::Value;
 use tokio::process::Command;
