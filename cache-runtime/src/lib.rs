@@ -41,6 +41,19 @@
 //! [`invalidates`] names what a writing function makes old: typed calls, patterns, tags. [`Cache::invalidate`] does it by hand.
 //! Once it has returned, no call that begins gets what was loaded before, on any instance.
 //!
+//! A write that Redis cannot be told of is done all the same and its invalidation queued; `on_unreachable = fail` refuses it. A process that is killed between
+//! its write and its invalidation leaves nothing stale with `crash_safe = "30s"`. Inside a database transaction [`AfterCommit`] keeps invalidations
+//! back until the commit. Where database replicas lag, `hold_off = "500ms"` keeps what is loaded right after a write out of the cache.
+//!
+//! A struct under `#[invalidates(…)]` is an [`Event`], which says once what it makes old: `#[invalidates(event = UserChanged { id })]`, or
+//! [`Cache::emit`].
+//!
+//! # The near cache
+//!
+//! With `local = "10s"` this process keeps values as they are, for so long at most: a hit costs a clone (of an `Arc`, if the answer is one), and no round trip.
+//! This instance's own invalidations hold at once. Those of others are pushed, and reach it within the time of a push; on a connection that
+//! is dead without a sign within [`local_staleness`](Builder::local_staleness), 2 seconds by default.
+//!
 //! # The cache
 //!
 //! The first call makes [`Cache::current`] from the [environment](Cache::from_env); [`Builder::install`] replaces it; the option `cache = expr` names
