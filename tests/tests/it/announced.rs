@@ -140,13 +140,11 @@ mod held_off {
             world.close_gate();
             let calls: Vec<_> = (0..100).map(|_| row(&world, 1)).collect();
             let open = async {
-                world.arrival().await;
-                // All others have taken their seats by then, or find the gate open and the load still known.
-                tokio::task::yield_now().await;
+                eventually("all wait", async || world.cache.stats().total.misses == 100).await;
                 world.open_gate();
             };
             tokio::join!(futures_util::future::join_all(calls), open);
-            assert!(world.loads() < 20, "{} loads", world.loads());
+            assert_eq!((world.loads(), world.cache.stats().total.held_back), (1, 1));
         }
     }
 
