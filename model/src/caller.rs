@@ -110,6 +110,16 @@ impl Caller {
     }
 }
 
+impl At {
+    /// The ticket with which others are joined, or join.
+    pub(crate) fn joining(self) -> Option<Ticket> {
+        match self {
+            Self::Turning(ticket) | Self::Waiting(ticket) | Self::Loading(ticket) => Some(ticket),
+            _ => None,
+        }
+    }
+}
+
 impl Numbered for Caller {
     fn show(&mut self, visitor: &mut impl Visitor) {
         visitor.need(&mut self.need);

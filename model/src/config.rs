@@ -94,10 +94,11 @@ impl Safeguard {
             | Self::FenceCreation
             | Self::FenceRemovalByInvalidation
             | Self::StampBeforeLoad
-            | Self::FenceBeforeLoad
             | Self::TicketBeforePut
             | Self::FenceRemovalByFill => Variant::Plain,
-            Self::IncarnationOfKeys | Self::IncarnationOfGenerations => Variant::Cluster,
+            Self::FenceBeforeLoad | Self::IncarnationOfKeys | Self::IncarnationOfGenerations => {
+                Variant::Cluster
+            }
             Self::TicketInFlight => Variant::Flight,
             Self::QueueBypass | Self::QueueArrivals => Variant::Queue,
             Self::NearStampFirst
@@ -140,8 +141,8 @@ impl Config {
             // Without shared loads and near caches, processes have no state: one stands for all.
             Variant::Plain | Variant::HoldOff | Variant::Cluster => vec![0, 0],
             Variant::Flight | Variant::Announced => vec![0, 0],
-            Variant::Queue => vec![0, 0, 1],
-            Variant::Near => vec![0, 1],
+            Variant::Queue => vec![0, 1],
+            Variant::Near => vec![0],
         };
         Self {
             variant,

@@ -7,6 +7,7 @@ mod number;
 mod process;
 mod redis;
 mod search;
+mod trace;
 mod world;
 
 pub use caller::{At, Caller, Reply};

@@ -106,7 +106,12 @@ impl Near {
         if !self.cut {
             let after_gap = std::mem::take(&mut self.gap);
             let readable = true;
-            self.pushes.push(Push { names, readable, after_gap, of });
+            self.pushes.push(Push {
+                names,
+                readable,
+                after_gap,
+                of,
+            });
         }
     }
 

@@ -9,9 +9,9 @@ use crate::number::{Moment, Numbered, Token, Visitor};
 /// What an answer depends on: the runs of both nodes, the root and the scope's generation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Stamp {
-    runs: [Token; 2],
-    root: Token,
-    scope: Token,
+    pub(crate) runs: [Token; 2],
+    pub(crate) root: Token,
+    pub(crate) scope: Token,
 }
 
 /// What a load must show when its answer is to be stored.
@@ -75,7 +75,7 @@ pub struct Redis {
     /// Older states that a restart may come back with.
     pub(crate) old_keys: Option<Keys>,
     pub(crate) old_generations: Option<Generations>,
-    /// Writers that have announced themselves, one bit each.
+    /// Writers that have announced themselves.
     pub(crate) marks: u8,
     pub(crate) hold_off: bool,
     /// How many tokens are in use; the next one is new.
@@ -156,9 +156,11 @@ impl Redis {
         if config.lacks(Safeguard::StampBeforeLoad) {
             stamp = self.open_generations(config).unwrap_or(stamp);
         }
-        let unchecked =
-            config.lacks(Safeguard::FillCheck) || config.lacks(Safeguard::FenceBeforeLoad);
-        if self.keys.fence != ticket.fence && !unchecked {
+        let mut fence = ticket.fence;
+        if config.lacks(Safeguard::FenceBeforeLoad) {
+            fence = self.open_fence(config, false);
+        }
+        if self.keys.fence != fence && !config.lacks(Safeguard::FillCheck) {
             return false;
         }
         self.keys.entry = Some(Entry { value, stamp });

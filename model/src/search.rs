@@ -20,27 +20,34 @@ pub struct Outcome {
     pub trace: Option<Vec<Action>>,
 }
 
-/// Searches all states. Callers that are alike count as one, which makes its traces hard to follow.
+/// Searches all states. `progress` is told every ten seconds. States that differ in nothing that matters count as one, which makes
+/// its traces hard to follow.
 pub fn prove(config: Config, progress: impl FnMut(usize, Duration)) -> Outcome {
-    search(Protocol { config, alike: true }, progress)
+    let reduced = true;
+    search(Protocol { config, reduced }, progress)
 }
 
 /// Searches for the shortest way to break the promise.
 pub fn counterexample(config: Config, progress: impl FnMut(usize, Duration)) -> Outcome {
-    let alike = false;
-    search(Protocol { config, alike }, progress)
+    let reduced = false;
+    search(Protocol { config, reduced }, progress)
 }
 
 /// Breadth first, so that what is found is as short as can be.
 fn search(protocol: Protocol, mut progress: impl FnMut(usize, Duration)) -> Outcome {
     const GLANCE: Duration = Duration::from_millis(20);
+    const PROGRESS: Duration = Duration::from_secs(10);
     let began = Instant::now();
     let finish = HasDiscoveries::AnyFailures;
     let mut search = protocol.checker().finish_when(finish).spawn_bfs();
     let handles = search.handles();
+    let mut told = Duration::ZERO;
     while !handles.iter().all(|handle| handle.is_finished()) {
         std::thread::sleep(GLANCE);
-        progress(search.unique_state_count(), began.elapsed());
+        if began.elapsed() - told > PROGRESS {
+            told = began.elapsed();
+            progress(search.unique_state_count(), told);
+        }
     }
     for handle in handles {
         handle.join().expect("the search does not panic");
@@ -49,6 +56,6 @@ fn search(protocol: Protocol, mut progress: impl FnMut(usize, Duration)) -> Outc
         states: search.unique_state_count(),
         depth: search.max_depth(),
         took: began.elapsed(),
-        trace: search.discovery(FRESH).map(|path| path.into_actions()),
+        trace: search.discovery(FRESH).map(stateright::Path::into_actions),
     }
 }

@@ -3,6 +3,7 @@
 mod calls;
 mod faults;
 mod pushes;
+mod reduction;
 mod writes;
 
 use stateright::{Model, Property};
@@ -59,8 +60,8 @@ pub enum Action {
 pub struct Protocol {
     /// What is searched.
     pub config: Config,
-    /// Whether callers of one process count as alike. A trace then doesn't tell which caller goes on.
-    pub alike: bool,
+    /// Whether states count as one that differ in nothing that matters. A trace then doesn't tell which caller goes on.
+    pub reduced: bool,
 }
 
 impl Model for Protocol {
@@ -100,8 +101,8 @@ impl Model for Protocol {
                 next.fault(config, fault);
             }
         }
-        if self.alike {
-            next.callers.sort();
+        if self.reduced {
+            next.reduce(config);
         }
         let tokens = number::renumber(&mut next);
         next.redis.renumbered(tokens);

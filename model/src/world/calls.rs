@@ -276,6 +276,8 @@ impl World {
             self.database
         };
         self.loaded(config, caller, value);
+        // Answered; what follows owes nothing to this call.
+        self.callers[caller].need = Moment::default();
         self.callers[caller].at = At::Filling(ticket, value);
         if shares(config, ticket) {
             let process = self.callers[caller].process;
@@ -346,6 +348,7 @@ impl World {
         match reply {
             Reply::Hit(value) => {
                 self.answered(caller, value);
+                self.callers[caller].need = Moment::default();
                 self.callers[caller].at = At::Keeping(value);
             }
             Reply::Stored(value) => self.callers[caller].at = At::Keeping(value),

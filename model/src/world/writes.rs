@@ -2,11 +2,11 @@
 
 use super::World;
 use crate::config::{Config, Safeguard, Variant};
-use crate::process::Queued;
+use crate::process::{Process, Queued};
 use crate::redis::Target;
 
 /// A writer that announces itself, or that commits apart from its invalidation.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Writer {
     #[default]
     Idle,
@@ -21,12 +21,14 @@ pub(crate) enum Writer {
 /// One step of a writer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Write {
-    /// A writer of this process commits, and its invalidation is applied.
-    Invalidate(u8, Target),
+    /// A writer commits, and its invalidation is applied.
+    Invalidate(Target),
+    /// A writer of this process, with its near cache, does.
+    InvalidateHere(usize, Target),
     /// Somebody invalidates something that the key does not lie in.
     InvalidateOther,
     /// An applied invalidation returns to its writer.
-    Return(u8),
+    Return(usize),
     /// An invalidation fails: queued, it returns.
     Queue(Target),
     /// Redis applies the invalidation, but the writer gets no answer: queued, it returns.
@@ -56,7 +58,7 @@ impl World {
         match config.variant {
             Variant::Plain | Variant::Flight | Variant::Cluster => {
                 for target in Target::ALL {
-                    offer(Write::Invalidate(0, target));
+                    offer(Write::Invalidate(target));
                 }
             }
             Variant::Queue => self.offer_queue(offer),
@@ -68,7 +70,7 @@ impl World {
 
     fn offer_queue(&self, mut offer: impl FnMut(Write)) {
         for target in Target::ALL {
-            offer(Write::Invalidate(0, target));
+            offer(Write::Invalidate(target));
             offer(Write::Queue(target));
             offer(Write::QueueInDoubt(target));
             match self.processes[0].queue[target as usize] {
@@ -80,17 +82,21 @@ impl World {
     }
 
     fn offer_published(&self, config: &Config, mut offer: impl FnMut(Write)) {
-        let room = |process: &crate::process::Process| process.near.pushes.len() < config.pushes;
+        let room = |process: &Process| process.near.pushes.len() < config.pushes;
         let room = self.processes.iter().all(room);
         if room {
             offer(Write::InvalidateOther);
+            // By a process that caches nothing.
+            for target in Target::ALL {
+                offer(Write::Invalidate(target));
+            }
         }
-        for (index, process) in (0..).zip(&self.processes) {
+        for (index, process) in self.processes.iter().enumerate() {
             if process.near.returning.is_some() {
                 offer(Write::Return(index));
             } else if room && !process.near.cut {
                 for target in Target::ALL {
-                    offer(Write::Invalidate(index, target));
+                    offer(Write::InvalidateHere(index, target));
                 }
             }
         }
@@ -123,7 +129,7 @@ impl World {
             offer(Write::Commit(0));
         } else {
             for target in Target::ALL {
-                offer(Write::Invalidate(0, target));
+                offer(Write::Invalidate(target));
             }
         }
         if self.replica < self.database {
@@ -136,10 +142,14 @@ impl World {
 
     pub(super) fn write(&mut self, config: &Config, write: Write) {
         match write {
-            Write::Invalidate(process, target) => self.invalidated(config, process, target),
+            Write::Invalidate(target) => self.invalidate(config, target),
+            Write::InvalidateHere(process, target) => {
+                self.invalidate(config, target);
+                self.processes[process].near.returning = Some(self.promised);
+            }
             Write::InvalidateOther => self.publish(false),
             Write::Return(process) => {
-                let near = &mut self.processes[usize::from(process)].near;
+                let near = &mut self.processes[process].near;
                 let promised = near.returning.take().unwrap_or_default();
                 near.need = near.need.max(promised);
                 if !config.lacks(Safeguard::OwnBump) {
@@ -162,7 +172,11 @@ impl World {
             }
             Write::Announce(writer, target) => {
                 self.writers[writer] = Writer::Announced;
-                self.redis.marks |= mark(config, writer);
+                self.redis.marks = if config.lacks(Safeguard::MarkPerWriter) {
+                    1
+                } else {
+                    self.redis.marks + 1
+                };
                 if !config.lacks(Safeguard::InvalidationAtAnnouncement) {
                     self.redis.invalidate(config, target);
                 }
@@ -176,7 +190,7 @@ impl World {
             }
             Write::End(writer, target) => {
                 self.writers[writer] = Writer::Idle;
-                self.redis.marks &= !mark(config, writer);
+                self.redis.marks = self.redis.marks.saturating_sub(1);
                 if !config.lacks(Safeguard::LastInvalidation) {
                     self.redis.invalidate(config, target);
                 }
@@ -184,14 +198,14 @@ impl World {
             Write::Kill(writer) => self.writers[writer] = Writer::Dead,
             Write::LeaseEnds(writer) => {
                 self.writers[writer] = Writer::Idle;
-                self.redis.marks &= !mark(config, writer);
+                self.redis.marks = self.redis.marks.saturating_sub(1);
             }
             Write::CatchUp => self.replica = self.database,
             Write::HoldOffEnds => self.redis.hold_off = false,
         }
     }
 
-    fn invalidated(&mut self, config: &Config, process: u8, target: Target) {
+    fn invalidate(&mut self, config: &Config, target: Target) {
         if config.is(Variant::HoldOff) {
             self.writers[0] = Writer::Idle;
             self.promised = self.database;
@@ -201,7 +215,6 @@ impl World {
         }
         self.redis.invalidate(config, target);
         if config.is(Variant::Near) {
-            self.processes[usize::from(process)].near.returning = Some(self.promised);
             self.publish(true);
         }
     }
@@ -223,13 +236,5 @@ impl World {
         for process in &mut self.processes {
             process.near.publish(names, self.promised);
         }
-    }
-}
-
-fn mark(config: &Config, writer: usize) -> u8 {
-    if config.lacks(Safeguard::MarkPerWriter) {
-        1
-    } else {
-        1 << writer
     }
 }
