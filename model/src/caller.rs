@@ -45,6 +45,8 @@ pub enum At {
     Given(Moment),
     /// About to read the database.
     Loading(Ticket),
+    /// Its load has read the database, and is not done yet: others may still join.
+    Answering(Ticket, Moment),
     /// With an answer, about to store it.
     Filling(Ticket, Moment),
     /// With Redis' reply on its way, where its order among pushes matters.
@@ -70,10 +72,8 @@ pub enum Reply {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Errand {
     pub(crate) stamp: Token,
-    /// How many pushes were published before the reply and have not come yet.
-    pub(crate) behind: usize,
-    /// The reply's number tells of a push that was lost.
-    pub(crate) gap: bool,
+    /// The number of the last push before the reply, counted from the last one that was heard.
+    pub(crate) number: u8,
     /// It was sent so long ago that it confirms nothing any more.
     pub(crate) late: bool,
 }
@@ -97,6 +97,7 @@ impl Caller {
                 | At::Waiting(_)
                 | At::Given(_)
                 | At::Loading(_)
+                | At::Answering(..)
                 | At::Filling(..)
         )
     }
@@ -114,7 +115,10 @@ impl At {
     /// The ticket with which others are joined, or join.
     pub(crate) fn joining(self) -> Option<Ticket> {
         match self {
-            Self::Turning(ticket) | Self::Waiting(ticket) | Self::Loading(ticket) => Some(ticket),
+            Self::Turning(ticket)
+            | Self::Waiting(ticket)
+            | Self::Loading(ticket)
+            | Self::Answering(ticket, _) => Some(ticket),
             _ => None,
         }
     }
@@ -148,7 +152,7 @@ impl Numbered for Caller {
                 }
             }
             At::Turning(ticket) | At::Waiting(ticket) | At::Loading(ticket) => ticket.show(visitor),
-            At::Filling(ticket, value) => {
+            At::Answering(ticket, value) | At::Filling(ticket, value) => {
                 ticket.show(visitor);
                 visitor.value(value);
             }

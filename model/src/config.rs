@@ -74,13 +74,14 @@ pub enum Variant {
     Flight,
     /// A process whose invalidations may fail and are queued, and another one.
     Queue,
-    /// Two processes with near caches, fed by pushes.
+    /// A process with a near cache, fed by pushes, and another one that writes.
     Near,
     /// Two writers that announce themselves and may be killed, and two callers of one process.
     Announced,
     /// A database whose replica lags, and loads that read the replica.
     HoldOff,
-    /// Entries on one node, generations on another one.
+    /// Entries on one node, generations on another one. The two halves of a read, and of an announcement, are executed in any order:
+    /// none is needed, as long as a read begins after its call did and an announcement is complete before its load begins.
     Cluster,
 }
 

@@ -49,12 +49,13 @@ impl<T: Numbered> Numbered for [T] {
 pub(crate) fn renumber(state: &mut impl Numbered) -> u8 {
     let mut needs = Needs([false; 256]);
     state.show(&mut needs);
-    let mut rank = [0; 256];
-    let mut next = 0;
-    for moment in 1..256 {
-        next += u8::from(needs.0[moment]);
-        rank[moment] = next;
-    }
+    // Moment 0 is the beginning, whether anything needs it or not.
+    needs.0[0] = false;
+    let mut last = 0;
+    let rank = needs.0.map(|needed| {
+        last += u8::from(needed);
+        last
+    });
     let mut names = Names {
         tokens: [0; 256],
         count: 0,

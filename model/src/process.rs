@@ -48,8 +48,8 @@ pub(crate) struct Near {
     pub(crate) cut: bool,
     /// Pushes on their way here, in order.
     pub(crate) pushes: Vec<Push>,
-    /// The last push before the next one was lost.
-    pub(crate) gap: bool,
+    /// The number of the last push that Redis sent here. All numbers count from the last one that was heard.
+    pub(crate) published: u8,
     /// An own invalidation that Redis has answered and that has not returned yet.
     pub(crate) returning: Option<Moment>,
 }
@@ -60,8 +60,7 @@ pub(crate) struct Push {
     /// Whether it names something that the key lies in.
     pub(crate) names: bool,
     pub(crate) readable: bool,
-    /// Its number is not the one after the last.
-    pub(crate) after_gap: bool,
+    pub(crate) number: u8,
     /// All that was invalidated up to then.
     pub(crate) of: Moment,
 }
@@ -104,22 +103,21 @@ impl Near {
     /// Redis tells of an invalidation.
     pub(crate) fn publish(&mut self, names: bool, of: Moment) {
         if !self.cut {
-            let after_gap = std::mem::take(&mut self.gap);
-            let readable = true;
+            self.published += 1;
             self.pushes.push(Push {
                 names,
-                readable,
-                after_gap,
+                readable: true,
+                number: self.published,
                 of,
             });
         }
     }
 
-    /// The next push comes.
-    pub(crate) fn deliver(&mut self, config: &Config, redis: &mut Redis) {
+    /// The next push comes; its number.
+    pub(crate) fn deliver(&mut self, config: &Config, redis: &mut Redis) -> u8 {
         let push = self.pushes.remove(0);
         self.need = self.need.max(push.of);
-        let gap = push.after_gap && !config.lacks(Safeguard::BumpOnGap);
+        let gap = push.number != 1 && !config.lacks(Safeguard::BumpOnGap);
         let bump = if push.readable {
             push.names
         } else {
@@ -128,21 +126,21 @@ impl Near {
         if gap || bump {
             self.bump(redis);
         }
+        push.number
     }
 
-    /// A push is lost, and the connection lives on.
-    pub(crate) fn lose(&mut self, at: usize) {
-        self.pushes.remove(at);
-        match self.pushes.get_mut(at) {
-            Some(next) => next.after_gap = true,
-            None => self.gap = true,
+    /// This number is the last one that was heard.
+    pub(crate) fn heard(&mut self, number: u8) {
+        self.published -= number;
+        for push in &mut self.pushes {
+            push.number -= number;
         }
     }
 
     /// The connection breaks, with everything that was on its way.
     pub(crate) fn disconnect(&mut self) {
         self.cut = true;
-        self.gap = false;
+        self.published = 0;
         self.pushes.clear();
     }
 

@@ -31,6 +31,7 @@ impl fmt::Display for Step {
             Self::TakeOver => "leads in place of one that was dropped",
             Self::Take => "takes the shared answer",
             Self::Load => "reads the database",
+            Self::Share => "is done with its load, and shares it",
             Self::Fill => "Redis executes its fill",
             Self::Arrive => "gets the reply",
             Self::Keep => "keeps the answer near",

@@ -2,7 +2,7 @@
 
 mod calls;
 mod faults;
-mod pushes;
+mod near;
 mod reduction;
 mod writes;
 
@@ -10,7 +10,7 @@ use stateright::{Model, Property};
 
 pub use self::calls::Step;
 pub use self::faults::Fault;
-pub use self::pushes::Word;
+pub use self::near::Word;
 pub use self::writes::Write;
 use crate::caller::Caller;
 use crate::config::{Config, Variant};

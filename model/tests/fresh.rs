@@ -6,12 +6,12 @@ use cache_model::{Config, Safeguard, Variant, prove};
 fn is_fresh(config: Config) -> bool {
     let name = format!("{config:?}");
     let outcome = prove(config, |_, _| {});
-    println!(
+    eprintln!(
         "{name}: {} states, {} deep, {:?}",
         outcome.states, outcome.depth, outcome.took
     );
     for action in outcome.trace.iter().flatten() {
-        println!("    {action}");
+        eprintln!("    {action}");
     }
     outcome.trace.is_none()
 }

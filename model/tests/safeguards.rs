@@ -1,6 +1,7 @@
 //! Leaving out any one safeguard breaks the promise: each search here must find out how.
 
 use cache_model::{Action, Config, Safeguard, counterexample, prove};
+use clap::ValueEnum;
 
 /// The shortest way to break the promise with so many faults, which the reduced search must find as well.
 fn broken(safeguard: Safeguard, faults: u8) -> Vec<Action> {
@@ -9,9 +10,9 @@ fn broken(safeguard: Safeguard, faults: u8) -> Vec<Action> {
         .faults(faults);
     let outcome = counterexample(config.clone(), |_, _| {});
     let trace = outcome.trace.expect("a counterexample");
-    println!("{safeguard:?}, {} states:", outcome.states);
+    eprintln!("{safeguard:?}, {} states:", outcome.states);
     for action in &trace {
-        println!("    {action}");
+        eprintln!("    {action}");
     }
     let reduced = prove(config, |_, _| {});
     assert!(reduced.trace.is_some(), "the reduction hides it");
@@ -28,6 +29,8 @@ macro_rules! caught {
                 assert_eq!(faults.count(), $faults, "how many it takes");
             }
         )*
+
+        const CAUGHT: &[Safeguard] = &[$(Safeguard::$safeguard),*];
     };
 }
 
@@ -58,4 +61,13 @@ caught! {
     leaving_out_a_mark_for_each_writer_is_caught: MarkPerWriter with 0 faults;
     leaving_out_the_invalidation_at_the_announcement_is_caught: InvalidationAtAnnouncement with 0 faults;
     leaving_out_the_hold_off_is_caught: HoldOff with 0 faults;
+}
+
+#[test]
+fn every_safeguard_is_tried() {
+    let spare = [Safeguard::FenceRemovalByFill, Safeguard::LastInvalidation];
+    for safeguard in Safeguard::value_variants() {
+        let tried = CAUGHT.contains(safeguard) || spare.contains(safeguard);
+        assert!(tried, "{safeguard:?}");
+    }
 }

@@ -3,7 +3,7 @@
 use super::World;
 use crate::caller::{At, Errand, Reply};
 use crate::config::{Config, Safeguard, Variant};
-use crate::number::{Moment, Token};
+use crate::number::Moment;
 use crate::process::Load;
 use crate::redis::{Node, Stamp, Ticket};
 
@@ -34,6 +34,8 @@ pub enum Step {
     Take,
     /// Reads the database.
     Load,
+    /// The load is done, and those that joined it get its answer.
+    Share,
     /// Redis executes the fill.
     Fill,
     /// Redis' reply comes.
@@ -88,13 +90,14 @@ impl World {
                 }
                 At::Given(_) => offer(Step::Take),
                 At::Loading(_) => offer(Step::Load),
+                At::Answering(..) => offer(Step::Share),
                 At::Filling(..) => {
                     if connected {
                         offer(Step::Fill);
                     }
                 }
                 At::Replying(_) => {
-                    if caller.near.behind == 0 {
+                    if self.may_arrive(index) {
                         offer(Step::Arrive);
                     }
                 }
@@ -137,6 +140,7 @@ impl World {
                 self.leave(caller);
             }
             Step::Load => self.load(config, caller),
+            Step::Share => self.share(caller),
             Step::Fill => self.fill(config, caller),
             Step::Arrive => self.arrive(config, caller),
             Step::Keep => self.keep(config, caller),
@@ -158,7 +162,7 @@ impl World {
         self.callers[caller].need = Moment::default();
         self.callers[caller].near = Errand::default();
         let loads = &mut self.processes[usize::from(process)].loads;
-        if let At::Loading(ticket) = left {
+        if let At::Loading(ticket) | At::Answering(ticket, _) = left {
             for (known, load) in &mut *loads {
                 if *known == ticket && *load == Load::Running {
                     *load = Load::Vacant;
@@ -184,7 +188,6 @@ impl World {
         }
         let read = entry.zip(*stamp);
         if first {
-            // As late as it may be taken: the read begins now.
             self.take_near_stamp(config, caller);
         }
         let Some(((entry, run), stamp)) = read else {
@@ -265,7 +268,6 @@ impl World {
         };
     }
 
-    /// Reads the database, and gives the answer to all that wait for it.
     fn load(&mut self, config: &Config, caller: usize) {
         let At::Loading(ticket) = self.callers[caller].at else {
             return;
@@ -276,22 +278,34 @@ impl World {
             self.database
         };
         self.loaded(config, caller, value);
-        // Answered; what follows owes nothing to this call.
+        // What follows owes nothing to this call.
         self.callers[caller].need = Moment::default();
-        self.callers[caller].at = At::Filling(ticket, value);
         if shares(config, ticket) {
-            let process = self.callers[caller].process;
-            for (known, load) in &mut self.processes[usize::from(process)].loads {
-                if *known == ticket {
-                    *load = Load::Loaded(value);
-                }
-            }
-            for other in &mut self.callers {
-                if other.process == process && other.at == At::Waiting(ticket) {
-                    other.at = At::Given(value);
-                }
+            self.callers[caller].at = At::Answering(ticket, value);
+        } else if ticket.busy {
+            self.leave(caller);
+        } else {
+            self.callers[caller].at = At::Filling(ticket, value);
+        }
+    }
+
+    /// Gives the answer to all that wait for it.
+    fn share(&mut self, caller: usize) {
+        let At::Answering(ticket, value) = self.callers[caller].at else {
+            return;
+        };
+        let process = self.callers[caller].process;
+        for (known, load) in &mut self.processes[usize::from(process)].loads {
+            if *known == ticket {
+                *load = Load::Loaded(value);
             }
         }
+        for other in &mut self.callers {
+            if other.process == process && other.at == At::Waiting(ticket) {
+                other.at = At::Given(value);
+            }
+        }
+        self.callers[caller].at = At::Filling(ticket, value);
         if ticket.busy {
             self.forget(caller, ticket);
             self.leave(caller);
@@ -323,62 +337,8 @@ impl World {
         self.processes[usize::from(process)].forget(ticket);
     }
 
-    /// Redis replies, behind all that it has published by now.
-    fn reply(&mut self, caller: usize, reply: Reply) {
-        let caller = &mut self.callers[caller];
-        let near = &self.processes[usize::from(caller.process)].near;
-        caller.at = At::Replying(reply);
-        caller.near.behind = near.pushes.len();
-        caller.near.gap = near.gap || near.pushes.iter().any(|push| push.after_gap);
-    }
-
-    fn arrive(&mut self, config: &Config, caller: usize) {
-        let At::Replying(reply) = self.callers[caller].at else {
-            return;
-        };
-        let Errand { gap, late, .. } = self.callers[caller].near;
-        let near = &mut self.processes[usize::from(self.callers[caller].process)].near;
-        if gap && !config.lacks(Safeguard::NumberInReplies) {
-            near.gap = false;
-            near.bump(&mut self.redis);
-        }
-        if !late || config.lacks(Safeguard::ConfirmationAsOfSending) {
-            near.suspended = false;
-        }
-        match reply {
-            Reply::Hit(value) => {
-                self.answered(caller, value);
-                self.callers[caller].need = Moment::default();
-                self.callers[caller].at = At::Keeping(value);
-            }
-            Reply::Stored(value) => self.callers[caller].at = At::Keeping(value),
-            Reply::Miss => self.callers[caller].at = announcing(false, None),
-            Reply::Refused => self.leave(caller),
-        }
-    }
-
-    fn take_near_stamp(&mut self, config: &Config, caller: usize) {
-        if config.is(Variant::Near) {
-            let caller = &mut self.callers[caller];
-            caller.near.stamp = self.processes[usize::from(caller.process)].near.stamp;
-        }
-    }
-
-    fn keep(&mut self, config: &Config, caller: usize) {
-        let At::Keeping(value) = self.callers[caller].at else {
-            return;
-        };
-        if config.lacks(Safeguard::NearStampFirst) {
-            self.take_near_stamp(config, caller);
-        }
-        let stamp: Token = self.callers[caller].near.stamp;
-        let near = &mut self.processes[usize::from(self.callers[caller].process)].near;
-        near.entry = Some((value, stamp));
-        self.leave(caller);
-    }
-
     /// P1.
-    fn answered(&mut self, caller: usize, value: Moment) {
+    pub(super) fn answered(&mut self, caller: usize, value: Moment) {
         self.stale |= value < self.callers[caller].need;
     }
 
@@ -390,7 +350,7 @@ impl World {
     }
 }
 
-fn announcing(replace: bool, put: Option<Moment>) -> At {
+pub(super) fn announcing(replace: bool, put: Option<Moment>) -> At {
     At::Opening {
         replace,
         stamp: None,

@@ -1,7 +1,6 @@
 //! What may break, at any time.
 
 use super::World;
-use crate::caller::At;
 use crate::config::{Config, Variant};
 use crate::number::Token;
 use crate::redis::{Generations, Keys, Node};
@@ -17,7 +16,7 @@ pub enum Fault {
     EvictGenerations,
     /// `FLUSHALL`.
     Flush,
-    /// These nodes remember their state. No fault yet.
+    /// These nodes save their state: half a fault, but counted.
     Snapshot(&'static [Node]),
     /// These nodes restart with nothing.
     RestartEmpty(&'static [Node]),
@@ -106,13 +105,7 @@ impl World {
             }
             Fault::Cut(process) => self.cut(config, process),
             Fault::LosePush(process, at) => {
-                self.processes[process].near.lose(at);
-                for caller in &mut self.callers {
-                    if usize::from(caller.process) == process && caller.near.behind > at {
-                        caller.near.behind -= 1;
-                        caller.near.gap = true;
-                    }
-                }
+                self.processes[process].near.pushes.remove(at);
             }
             Fault::GarblePush(process, at) => {
                 self.processes[process].near.pushes[at].readable = false;
@@ -122,10 +115,8 @@ impl World {
 
     fn cut(&mut self, config: &Config, process: usize) {
         for caller in 0..self.callers.len() {
-            let Some(asking) = self.callers.get(caller).filter(|caller| caller.is_asking()) else {
-                continue;
-            };
-            if usize::from(asking.process) == process && asking.at != At::Idle {
+            let cut = &self.callers[caller];
+            if usize::from(cut.process) == process && cut.is_asking() {
                 self.leave(caller);
             }
         }
