@@ -6,20 +6,26 @@
 //! taken while it ran: a caller that got its ticket before the answer was stored, and comes to the door late, still finds it.
 //!
 //! A leader that is cancelled or panics hands over to one that waits.
+//!
+//! While a write is announced, tickets stay equal though the row may change at any moment. Then nobody joins a load that has begun: those that
+//! come meanwhile share the next one.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use crate::store::Ticket;
+use crate::store::{Busy, Ticket};
 use crate::sync::{Mutex, MutexGuard, lock};
 
 const SHARDS: usize = 16;
+
+/// Loads of one key that are remembered, the latest: others are only joined by those that have joined them.
+const MOST_LOADS: usize = 8;
 
 /// All loads under way in this process, by key.
 #[derive(Debug)]
@@ -39,6 +45,8 @@ struct Room {
 struct Load {
     state: Mutex<State>,
     changed: Notify,
+    /// One that began before this one's callers came, and that they must not join: it ends first.
+    before: Option<Weak<Self>>,
 }
 
 #[derive(Debug, Clone)]
@@ -105,14 +113,12 @@ impl Seat<'_> {
     /// Safe to drop while it waits: a turn that was handed over passes on.
     pub(crate) async fn turn(&self, ticket: Ticket) -> Turn {
         let load = self.load(ticket);
-        loop {
-            // Made before the look at the state, it hears of every change after it, polled or not.
-            let changed = load.changed.notified();
-            if let Some(turn) = load.take() {
-                return turn;
-            }
-            changed.await;
+        if let Some(before) = load.before.as_ref().and_then(Weak::upgrade) {
+            before
+                .until(|load| (!load.is_running()).then_some(()))
+                .await;
         }
+        load.until(Load::take).await
     }
 
     fn load(&self, ticket: Ticket) -> Arc<Load> {
@@ -120,14 +126,23 @@ impl Seat<'_> {
         let room = shard.entry(self.key.clone()).or_default();
         // What failed to be shared, or has expired, is not joined by anybody who comes later.
         room.loads.retain(|(_, load)| lock(&load.state).is_joined());
-        if let Some((_, load)) = room.loads.iter().find(|(known, _)| *known == ticket) {
-            return load.clone();
-        }
+        let known = room.loads.iter().rev().find(|(known, _)| *known == ticket);
+        let before = match known.map(|(_, load)| load) {
+            // What is being written may have been written since that load began, and its ticket would be the same.
+            Some(load) if ticket.busy == Busy::Announced && !load.is_waited_for() => {
+                Some(Arc::downgrade(load))
+            }
+            Some(load) => return load.clone(),
+            None => None,
+        };
         let load = Arc::new(Load {
             state: Mutex::new(State::Vacant),
             changed: Notify::new(),
+            before,
         });
         room.loads.push((ticket, load.clone()));
+        let past = room.loads.len().saturating_sub(MOST_LOADS);
+        room.loads.drain(..past);
         load
     }
 }
@@ -165,6 +180,27 @@ impl Drop for Seat<'_> {
 }
 
 impl Load {
+    /// Waits until `ready` answers.
+    async fn until<T>(self: &Arc<Self>, ready: impl Fn(&Arc<Self>) -> Option<T>) -> T {
+        loop {
+            // Made before the look at the state, it hears of every change after it, polled or not.
+            let changed = self.changed.notified();
+            if let Some(answer) = ready(self) {
+                return answer;
+            }
+            changed.await;
+        }
+    }
+
+    fn is_running(&self) -> bool {
+        matches!(*lock(&self.state), State::Running)
+    }
+
+    /// Whether it has not begun.
+    fn is_waited_for(&self) -> bool {
+        matches!(*lock(&self.state), State::Vacant)
+    }
+
     /// The turn of a caller that comes now, or `None` while it has to wait.
     fn take(self: &Arc<Self>) -> Option<Turn> {
         let mut state = lock(&self.state);
@@ -204,8 +240,8 @@ impl Drop for Leader {
         if matches!(*state, State::Running) {
             *state = State::Vacant;
             drop(state);
-            // One is enough; if it is cancelled before it looks, `Notify` passes the word on.
-            self.load.changed.notify_one();
+            // All, as some of them only wait for its end.
+            self.load.changed.notify_waiters();
         }
     }
 }
@@ -220,7 +256,7 @@ mod tests {
     const TICKET: Ticket = Ticket {
         stamp: Stamp(1),
         fence: 1,
-        busy: false,
+        busy: Busy::No,
     };
 
     impl Flights {

@@ -40,8 +40,17 @@ pub(crate) struct Seen {
 pub(crate) struct Ticket {
     pub(crate) stamp: Stamp,
     pub(crate) fence: u64,
-    /// Somebody is writing what the answer depends on, or has just written it: the answer may be shared, and is not stored.
-    pub(crate) busy: bool,
+    pub(crate) busy: Busy,
+}
+
+/// Whether somebody writes what an answer depends on. Then it is not stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Busy {
+    No,
+    /// It has just been written, and a replica may lag.
+    HeldOff,
+    /// It may be written at any moment, and nothing will tell: a load that has begun is not joined any more.
+    Announced,
 }
 
 /// What an invalidation does to the writer's mark. While a scope is marked, what is loaded there is not stored.
@@ -52,6 +61,7 @@ pub(crate) enum Mark {
     Up {
         writer: u64,
         lease: Duration,
+        says: Busy,
     },
     Down {
         writer: u64,
@@ -59,11 +69,12 @@ pub(crate) enum Mark {
 }
 
 impl Mark {
-    /// A new writer's mark.
-    pub(crate) fn up(lease: Duration) -> Self {
+    /// A new writer's announcement.
+    pub(crate) fn announced(lease: Duration) -> Self {
         Self::Up {
             writer: fastrand::u64(..),
             lease,
+            says: Busy::Announced,
         }
     }
 
@@ -72,7 +83,11 @@ impl Mark {
         if time.is_zero() {
             Self::Untouched
         } else {
-            Self::up(time)
+            Self::Up {
+                writer: fastrand::u64(..),
+                lease: time,
+                says: Busy::HeldOff,
+            }
         }
     }
 
@@ -83,6 +98,7 @@ impl Mark {
             Self::Up { writer, .. } => Self::Up {
                 writer,
                 lease: hold_off,
+                says: Busy::HeldOff,
             },
             Self::Untouched | Self::Down { .. } => Self::hold_off(hold_off),
         }

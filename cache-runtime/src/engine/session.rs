@@ -17,7 +17,7 @@ use crate::observe::Function;
 use crate::outbox::Outbox;
 use crate::scope::Mode;
 use crate::site::Site;
-use crate::store::{Address, Opening, StoreError, Ticket};
+use crate::store::{Address, Busy, Opening, StoreError, Ticket};
 
 /// How often a call looks again because somebody else stored an entry between its look and its announcement.
 const LOOKS: usize = 4;
@@ -411,7 +411,7 @@ impl<'a> Session<'a> {
 
     /// Whether it was stored.
     async fn fill(&self, ticket: Ticket, entry: Bytes, ttl: Duration) -> bool {
-        if ticket.busy {
+        if ticket.busy != Busy::No {
             self.function.counters.held_back.one();
             return false;
         }

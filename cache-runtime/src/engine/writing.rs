@@ -34,7 +34,7 @@ impl Engine {
         targets: &[Target],
         lease: Option<Duration>,
     ) -> Result<Mark, Error> {
-        let mark = lease.map_or(Mark::Untouched, Mark::up);
+        let mark = lease.map_or(Mark::Untouched, Mark::announced);
         if !targets.is_empty() {
             self.make_old(targets, mark).await?;
         }

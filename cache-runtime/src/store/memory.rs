@@ -9,7 +9,7 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache as Entries;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Address, Mark, Opening, Seen, Ticket};
+use super::{Address, Busy, Mark, Opening, Seen, Ticket};
 use crate::envelope;
 use crate::generations::{Counters, Stamp, Stamping};
 use crate::key::{Key, Pattern, Reach, Target};
@@ -58,6 +58,7 @@ struct Marked {
     target: Target,
     writer: u64,
     until: Instant,
+    says: Busy,
 }
 
 impl Memory {
@@ -104,7 +105,7 @@ impl Memory {
         Some(Ticket {
             stamp,
             fence: *fence,
-            busy: self.marks.name(at),
+            busy: self.marks.about(at),
         })
     }
 
@@ -171,28 +172,31 @@ impl Marks {
         let now = Instant::now();
         let mut list = lock(&self.list);
         list.retain(|marked| marked.writer != writer && marked.until > now);
-        if let Mark::Up { lease, .. } = mark
+        if let Mark::Up { lease, says, .. } = mark
             && let Some(until) = now.checked_add(lease)
         {
             list.extend(targets.iter().cloned().map(|target| Marked {
                 target,
                 writer,
                 until,
+                says,
             }));
         }
         self.count.store(list.len(), Ordering::Release);
     }
 
     /// Whether somebody writes what `at` depends on.
-    fn name(&self, at: Address<'_>) -> bool {
-        self.count.load(Ordering::Acquire) > 0 && {
-            let now = Instant::now();
-            let mut list = lock(&self.list);
-            list.retain(|marked| marked.until > now);
-            self.count.store(list.len(), Ordering::Release);
-            list.iter()
-                .any(|marked| marked.target.names(at.key, at.tags))
+    fn about(&self, at: Address<'_>) -> Busy {
+        if self.count.load(Ordering::Acquire) == 0 {
+            return Busy::No;
         }
+        let now = Instant::now();
+        let mut list = lock(&self.list);
+        list.retain(|marked| marked.until > now);
+        self.count.store(list.len(), Ordering::Release);
+        let meant = |marked: &&Marked| marked.target.names(at.key, at.tags);
+        let said = list.iter().filter(meant).map(|marked| marked.says);
+        said.max().unwrap_or(Busy::No)
     }
 }
 

@@ -22,7 +22,7 @@ use redis::aio::ConnectionLike;
 use redis::{Client, Pipeline, RedisError, Script, ScriptInvocation, Value};
 
 use self::link::{Link, Live, Settings};
-use super::{Address, Opening, Seen, StoreError, Ticket};
+use super::{Address, Busy, Opening, Seen, StoreError, Ticket};
 use crate::envelope::HEADER;
 use crate::generations::{self, Field, ROOT, Stamp, Stamping};
 use crate::key::{Key, Tag};
@@ -144,7 +144,11 @@ impl Redis {
                 Ok(fence.zip(stamp).map(|(fence, stamp)| Ticket {
                     stamp,
                     fence,
-                    busy: busy == Some(1),
+                    busy: match busy {
+                        None | Some(0) => Busy::No,
+                        Some(1) => Busy::HeldOff,
+                        Some(_) => Busy::Announced,
+                    },
                 }))
             }
             other => Err(unexpected(&other)),

@@ -16,7 +16,7 @@ use crate::key::{Key, Pattern, Tag, Target};
 use crate::near::{Keeping, Near};
 use crate::site::Site;
 use crate::store::memory::Memory;
-use crate::store::{Address, Mark, Opening, Ticket};
+use crate::store::{Address, Busy, Mark, Opening, Ticket};
 
 const SCHEDULES: usize = 5_000;
 const LONG: Duration = Duration::from_secs(1_000);
@@ -76,7 +76,7 @@ fn call(memory: &Memory, source: &AtomicU64, opening: Option<Opening>) -> u64 {
             continue;
         };
         let value = source.load(Ordering::SeqCst);
-        if !ticket.busy {
+        if ticket.busy == Busy::No {
             memory.fill(&key, ticket.fence, entry(ticket.stamp, value), LONG);
         }
         return value;
@@ -122,7 +122,7 @@ fn an_announced_write_needs_no_invalidation() {
                     let (memory, source) = (memory.clone(), source.clone());
                     thread::spawn(move || call(&memory, &source, None))
                 };
-                memory.invalidate(std::slice::from_ref(&way), Mark::up(LONG));
+                memory.invalidate(std::slice::from_ref(&way), Mark::announced(LONG));
                 source.store(1, Ordering::SeqCst);
                 assert_eq!(call(&memory, &source, None), 1, "{way}");
                 reader.join().expect("no panic");
@@ -177,7 +177,7 @@ fn the_near_cache_keeps_nothing_old() {
 const TICKET: Ticket = Ticket {
     stamp: Stamp(1),
     fence: 1,
-    busy: false,
+    busy: Busy::No,
 };
 
 /// A leader shares, is cancelled, or has nothing to share: nobody hangs, and nobody loads without need.
@@ -271,6 +271,51 @@ fn a_cancelled_caller_takes_no_turn_with_it() {
             for caller in callers {
                 caller.join().expect("no panic");
             }
+        },
+        SCHEDULES,
+    );
+}
+
+/// While a write is announced, a load that began before a call is not shared with it; and the calls of that time still load together.
+#[test]
+fn a_load_from_before_a_call_is_not_shared_while_a_write_is_announced() {
+    let ticket = Ticket {
+        busy: Busy::Announced,
+        ..TICKET
+    };
+    shuttle::check_random(
+        move || {
+            let (flights, source) = (Arc::new(Flights::new()), Arc::new(AtomicU64::new(0)));
+            let call = {
+                let source = source.clone();
+                move |flights: &Flights| {
+                    let seat = flights.sit("k");
+                    let before = source.load(Ordering::SeqCst);
+                    match block_on(seat.turn(ticket)) {
+                        Turn::Lead(leader) => {
+                            let value = source.load(Ordering::SeqCst);
+                            leader.share(value.to_le_bytes().to_vec().into(), None);
+                            assert!(value >= before);
+                        }
+                        Turn::Share(bytes) => {
+                            assert!(number(&bytes) >= before, "shared from before")
+                        }
+                        Turn::Alone => unreachable!("all share"),
+                    }
+                }
+            };
+            let host = flights.sit("k");
+            let callers: Vec<_> = (0..3)
+                .map(|_| {
+                    let (flights, call) = (flights.clone(), call.clone());
+                    thread::spawn(move || call(&flights))
+                })
+                .collect();
+            source.store(1, Ordering::SeqCst);
+            for caller in callers {
+                caller.join().expect("no panic");
+            }
+            drop(host);
         },
         SCHEDULES,
     );

@@ -8,7 +8,7 @@ use super::{Redis, TAGS, field_name, mark_of_key, milliseconds, tag_field};
 use crate::generations::{self, Field, ROOT};
 use crate::key::{Pattern, Reach, Target};
 use crate::near;
-use crate::store::{Mark, StoreError};
+use crate::store::{Busy, Mark, StoreError};
 
 /// Generations that a domain keeps, some 8 MB of them. Past that they are dropped, and every answer of the domain is loaded anew once.
 const MOST_SCOPES: usize = 100_000;
@@ -35,10 +35,18 @@ impl Redis {
         targets: &[Target],
         mark: Mark,
     ) -> Result<(), StoreError> {
-        let (marks, life, writer) = match mark {
-            Mark::Untouched => (&[][..], 0, 0),
-            Mark::Up { writer, lease } => (&change.marks[..], milliseconds(lease).max(1), writer),
-            Mark::Down { writer } => (&change.marks[..], 0, writer),
+        let marks = match mark {
+            Mark::Untouched => &[][..],
+            Mark::Up { .. } | Mark::Down { .. } => &change.marks[..],
+        };
+        let (life, writer, says) = match mark {
+            Mark::Untouched => (0, 0, Busy::No),
+            Mark::Up {
+                writer,
+                lease,
+                says,
+            } => (milliseconds(lease).max(1), writer, says),
+            Mark::Down { writer } => (0, writer, Busy::No),
         };
         let mut script = INVALIDATE.prepare_invoke();
         script.key(self.pushes());
@@ -55,7 +63,8 @@ impl Redis {
             .arg(MOST_SCOPES)
             .arg(change.scopes.len())
             .arg(marks.len())
-            .arg(life);
+            .arg(life)
+            .arg(says as u8);
         for (_, field) in &change.scopes {
             script
                 .arg(field_name(*field))

@@ -1,10 +1,10 @@
 -- Makes things old, all at once; puts or removes the writer's marks; and tells the near caches.
 -- KEYS: number of pushes, hashes of generations, hashes of marks, keys to remove
 -- ARGV: channel, push, most fields of a hash of generations, number of generations, number of marks,
---       life of the marks in ms (0: remove them), then for each generation its field and its new value, and the marks
+--       life of the marks in ms (0: remove them), what they say (1 held off, 2 announced), then for each generation its field and its new value, and the marks
 -- Returns 1, or what kept the push from being sent.
 local scopes, marks, life = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local key, arg = 1, 6
+local key, arg = 1, 7
 
 for _ = 1, scopes do
   key, arg = key + 1, arg + 2
@@ -21,7 +21,7 @@ end
 for _ = 1, marks do
   key, arg = key + 1, arg + 1
   if life > 0 then
-    redis.call('HSET', KEYS[key], ARGV[arg], till)
+    redis.call('HSET', KEYS[key], ARGV[arg], ARGV[7] .. till)
   else
     redis.call('HDEL', KEYS[key], ARGV[arg])
   end

@@ -2,7 +2,7 @@
 -- KEYS: entry, fence, generations of the domain, marks of the domain[, generations of tags, marks of tags]
 -- ARGV: 1 replace | 0 after a miss, head of the entry that was seen, its longest length, a new fence, its life in ms,
 --       a new root, the mark of the key itself, number of scopes, scopes…, tags…
--- Returns {fence, 1 when marked | 0, {root, scope…}[, {root, tag…}]}, or false when another entry took the place of the one
+-- Returns {fence, what marks say, {root, scope…}[, {root, tag…}]}, or false when another entry took the place of the one
 -- that was seen.
 local replace = ARGV[1] == '1'
 if not replace then
@@ -16,35 +16,34 @@ local function generations(key, first, last)
   return redis.call('HMGET', key, 'root', unpack(ARGV, first, last))
 end
 
--- Whether somebody writes what the key depends on. A mark's field is what it names and 8 bytes of its writer; its value
--- says until when it holds, by this server's clock.
+-- What writers say of that on which the key depends: 0 nothing, 1 held off, 2 announced. A mark's field is what it names and
+-- 8 bytes of its writer; its value is one digit for what it says, and until when it holds, by this server's clock.
 local function marked(key, first, last, own)
   local marks = redis.call('HGETALL', key)
-  if #marks == 0 then return false end
+  if #marks == 0 then return 0 end
   local names = { root = true }
   if own then names[own] = true end
   for i = first, last do names[ARGV[i]] = true end
   local time = redis.call('TIME')
   local now = time[1] * 1000 + math.floor(time[2] / 1000)
-  local found = false
+  local said = 0
   for i = 1, #marks, 2 do
-    if tonumber(marks[i + 1]) <= now then
+    local says, till = string.match(marks[i + 1], '^(%d)(%d+)')
+    if not till or tonumber(till) <= now then
       redis.call('HDEL', key, marks[i])
     elseif names[string.sub(marks[i], 1, -9)] then
-      found = true
+      said = math.max(said, tonumber(says))
     end
   end
-  return found
+  return said
 end
 
 local last = 8 + tonumber(ARGV[8])
-local busy = marked(KEYS[4], 9, last, ARGV[7])
-local answer = { false, 0, generations(KEYS[3], 9, last) }
+local answer = { false, marked(KEYS[4], 9, last, ARGV[7]), generations(KEYS[3], 9, last) }
 if KEYS[5] then
-  busy = marked(KEYS[6], last + 1, #ARGV) or busy
+  answer[2] = math.max(answer[2], marked(KEYS[6], last + 1, #ARGV))
   answer[4] = generations(KEYS[5], last + 1, #ARGV)
 end
-if busy then answer[2] = 1 end
 
 local fence = not replace and redis.call('GET', KEYS[2])
 if not fence then
