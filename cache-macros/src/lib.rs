@@ -89,7 +89,7 @@ use crate::function::Function;
 /// | `pattern(Option<K>) -> Pattern` | all calls that agree with what is given |
 /// | `async invalidate(C)` | clears one call's answer |
 /// | `async peek(C) -> Option<Answer>` | what is stored; the function is not called |
-/// | `async put(C, answer)` | stores an answer, or the value in it |
+/// | `async put(C, answer)` | stores an answer, or the value in it; a write that comes between the making of the value and this call is not seen |
 /// | `async refresh(…) -> Answer` | calls without looking, and stores |
 /// | `async uncached(…) -> Answer` | calls as if there were no cache |
 ///
