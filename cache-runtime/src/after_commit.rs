@@ -57,14 +57,20 @@ pub struct AfterCommit {
     held: Arc<Held>,
 }
 
-/// What is held back, by cache.
-type PerCache = Vec<(Arc<Engine>, Targets)>;
+/// What is held back of one cache.
+#[derive(Debug)]
+struct OfCache {
+    engine: Arc<Engine>,
+    targets: Targets,
+    /// What its writers have announced, to be taken down at the end.
+    announced: Vec<(Vec<Target>, Mark)>,
+}
 
 /// What a transaction holds back.
 #[derive(Debug)]
 pub(crate) struct Held {
     /// `None` when the transaction is over.
-    caches: Mutex<Option<PerCache>>,
+    caches: Mutex<Option<Vec<OfCache>>>,
     outer: Option<Arc<Self>>,
 }
 
@@ -87,15 +93,19 @@ impl AfterCommit {
 
     /// The transaction is committed: does what was collected. What cannot be delivered is queued, also when this future is dropped.
     pub async fn committed(self) {
-        for pledge in self.held.end() {
+        let (owed, announced) = self.held.end();
+        for pledge in owed {
             // Logged, counted and queued there.
             let _ = pledge.redeem(Mark::Untouched).await;
         }
+        announced.end().await;
     }
 
-    /// The transaction is rolled back: forgets what was collected.
-    pub fn rolled_back(self) {
-        self.held.end().into_iter().for_each(Pledge::release);
+    /// The transaction is rolled back: forgets what was collected. What its writers have announced is taken back.
+    pub async fn rolled_back(self) {
+        let (owed, announced) = self.held.end();
+        owed.into_iter().for_each(Pledge::release);
+        announced.end().await;
     }
 }
 
@@ -106,7 +116,7 @@ impl Default for AfterCommit {
 }
 
 impl Drop for AfterCommit {
-    /// In doubt the invalidations are done.
+    /// In doubt the invalidations are done, and announcements stay up for their lease.
     fn drop(&mut self) {
         drop(self.held.end());
     }
@@ -126,9 +136,8 @@ impl Held {
     }
 
     fn name(&self, engine: &Arc<Engine>, key: &Key, tags: &[Tag]) -> bool {
-        let named = |(of, targets): &(Arc<Engine>, Targets)| {
-            Arc::ptr_eq(of, engine) && targets.names(key, tags)
-        };
+        let named =
+            |held: &OfCache| Arc::ptr_eq(&held.engine, engine) && held.targets.names(key, tags);
         self.caches().iter().flatten().any(named)
             || self
                 .outer
@@ -136,38 +145,77 @@ impl Held {
                 .is_some_and(|outer| outer.name(engine, key, tags))
     }
 
-    /// Holds `targets` back; `false` when the transaction is over.
-    pub(crate) fn add(&self, engine: &Arc<Engine>, targets: &[Target], hold_off: Duration) -> bool {
+    /// Holds `targets` back, and what was announced with them; `false` when the transaction is over.
+    pub(crate) fn add(
+        &self,
+        engine: &Arc<Engine>,
+        targets: &[Target],
+        hold_off: Duration,
+        announced: Mark,
+    ) -> bool {
         let mut caches = self.caches();
         let Some(caches) = &mut *caches else {
             return false;
         };
-        let known = caches.iter_mut().find(|(of, _)| Arc::ptr_eq(of, engine));
-        let held = match known {
-            Some((_, held)) => held,
-            None => {
-                caches.push((engine.clone(), Targets::new(LIMIT)));
-                &mut caches.last_mut().expect("just pushed").1
-            }
-        };
-        held.add(targets.iter().cloned(), hold_off);
+        let known = caches
+            .iter()
+            .position(|held| Arc::ptr_eq(&held.engine, engine));
+        let at = known.unwrap_or_else(|| {
+            caches.push(OfCache {
+                engine: engine.clone(),
+                targets: Targets::new(LIMIT),
+                announced: Vec::new(),
+            });
+            caches.len() - 1
+        });
+        let held = &mut caches[at];
+        held.targets.add(targets.iter().cloned(), hold_off);
+        if announced != Mark::Untouched {
+            held.announced.push((targets.to_vec(), announced));
+        }
         true
     }
 
     /// Ends the transaction: what it held back is owed now, to the one around it or to the stores.
-    fn end(&self) -> Vec<Pledge> {
+    fn end(&self) -> (Vec<Pledge>, Announced) {
         static SITE: Site = Site::new("AfterCommit", "");
+        let mut announced = Vec::new();
         let caches = self.caches().take().unwrap_or_default();
-        let pledges = caches.into_iter().map(|(engine, held)| {
-            let hold_off = held.iter().map(|(_, item)| item.hold_off).max();
-            let targets = held.iter().map(|(target, _)| target.clone()).collect();
-            Pledge::new(&engine, &SITE, targets, hold_off.unwrap_or_default())
-                .within(self.outer.clone())
+        let owed = caches.into_iter().map(|held| {
+            let hold_off = held.targets.iter().map(|(_, item)| item.hold_off).max();
+            let targets = held.targets.iter().map(|(target, _)| target.clone());
+            let marks = held.announced.into_iter();
+            announced.extend(marks.map(|(targets, mark)| (held.engine.clone(), targets, mark)));
+            Pledge::new(
+                &held.engine,
+                &SITE,
+                targets.collect(),
+                hold_off.unwrap_or_default(),
+            )
+            .within(self.outer.clone())
         });
-        pledges.collect()
+        let owed = owed.collect();
+        (owed, Announced(announced))
     }
 
-    fn caches(&self) -> MutexGuard<'_, Option<PerCache>> {
+    fn caches(&self) -> MutexGuard<'_, Option<Vec<OfCache>>> {
         lock(&self.caches)
+    }
+}
+
+/// What a transaction's writers have announced.
+struct Announced(Vec<(Arc<Engine>, Vec<Target>, Mark)>);
+
+impl Announced {
+    /// Takes it down. Where that fails, it ends with its lease.
+    async fn end(self) {
+        for (engine, targets, mark) in self.0 {
+            if let Err(error) = engine
+                .make_old(&targets, mark.closing(Duration::ZERO))
+                .await
+            {
+                tracing::debug!(%error, "an announcement stays up until its lease ends");
+            }
+        }
     }
 }

@@ -4,10 +4,11 @@
 //! load that brought it began. Every invalidation is pushed to all instances and moves the counters that it names; a value is a hit
 //! only while its stamp is the present one. So an invalidation that comes between Redis' answer and the keeping is not missed.
 //!
-//! Pushes come over the very connection that carries the look-ups, and a server sends them before the answers of all commands that came
-//! after. So any answer proves that every push from before its command was sent has been applied. A near hit needs such a
-//! proof that is younger than the *bound* ([`Builder::local_staleness`](crate::Builder::local_staleness)): nobody gets anything that was
-//! invalidated longer ago, however dead the connection is. A new connection, and a gap in the pushes' numbers, make everything old.
+//! Pushes are numbered, and come over the very connection that carries the look-ups, where a server sends them before the answers of all commands
+//! that came after. So the answer to "how many pushes were there?" proves that none from before is outstanding, or tells that one was lost or
+//! could not be sent. A near hit needs such a proof that is younger than the *bound*
+//! ([`Builder::local_staleness`](crate::Builder::local_staleness)): nobody gets anything that was invalidated longer ago, however dead the
+//! connection is. A new connection, and a gap in the numbers, make everything old.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -46,7 +47,7 @@ pub(crate) struct Near {
     /// Whether any function has asked for a near cache.
     wanted: AtomicBool,
     epoch: Instant,
-    /// When the last command was sent, in microseconds after `epoch`, of which an answer has come.
+    /// When the last proof was asked for, in microseconds after `epoch`.
     proven: AtomicU64,
     /// `None`: nothing is pushed, as this process alone writes.
     bound: Option<Duration>,
@@ -158,8 +159,12 @@ impl Near {
         self.base.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// A command that was sent at `sent` has been answered, so all pushes from before have been applied.
-    pub(crate) fn prove(&self, sent: Instant) {
+    /// The server was asked at `sent` how many pushes there were, and has answered `counted`: all that it sent before have been
+    /// applied by now. When `heard`, the last one's number, is lower all the same, something was missed.
+    pub(crate) fn prove(&self, sent: Instant, counted: u64, heard: &AtomicU64) {
+        if heard.fetch_max(counted, Ordering::AcqRel) < counted {
+            self.reset();
+        }
         let sent = sent.saturating_duration_since(self.epoch).as_micros();
         self.proven
             .fetch_max(u64::try_from(sent).unwrap_or(u64::MAX), Ordering::AcqRel);

@@ -53,6 +53,9 @@ pub(crate) enum Busy {
     Announced,
 }
 
+/// Hold-offs are nobody's: one stands for all of a scope.
+const NOBODY: u64 = 0;
+
 /// What an invalidation does to the writer's mark. While a scope is marked, what is loaded there is not stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mark {
@@ -72,7 +75,7 @@ impl Mark {
     /// A new writer's announcement.
     pub(crate) fn announced(lease: Duration) -> Self {
         Self::Up {
-            writer: fastrand::u64(..),
+            writer: fastrand::u64(1..),
             lease,
             says: Busy::Announced,
         }
@@ -84,7 +87,7 @@ impl Mark {
             Self::Untouched
         } else {
             Self::Up {
-                writer: fastrand::u64(..),
+                writer: NOBODY,
                 lease: time,
                 says: Busy::HeldOff,
             }
@@ -95,6 +98,7 @@ impl Mark {
     pub(crate) fn closing(self, hold_off: Duration) -> Self {
         match self {
             Self::Up { writer, .. } if hold_off.is_zero() => Self::Down { writer },
+            // In the place of the announcement.
             Self::Up { writer, .. } => Self::Up {
                 writer,
                 lease: hold_off,
@@ -203,13 +207,14 @@ impl Store {
     }
 
     /// Sees to it that the near cache hears of invalidations from now on; whether it does.
-    pub(crate) async fn listen(&self) -> bool {
+    pub(crate) async fn listen(&self) -> Result<bool, StoreError> {
         match self {
             // Nobody else writes to this store.
-            Self::Memory(_) => true,
+            Self::Memory(_) => Ok(true),
             Self::Redis(redis) => redis.listen().await,
         }
     }
+
     /// Sees to it that the near cache soon has a proof that it has missed nothing.
     pub(crate) fn prove(&self) {
         if let Self::Redis(redis) = self {

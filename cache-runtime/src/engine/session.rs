@@ -121,20 +121,25 @@ impl<'a> Session<'a> {
             tracing::debug!(key = %self.request.key, "an invalidation waits to be delivered or committed: the source answers");
             return self.alone();
         }
-        if let Some(value) = self.look_near().await {
-            return Step::Near(value);
+        match self.look_near().await {
+            Ok(Some(value)) => return Step::Near(value),
+            Ok(None) => {}
+            Err(error) => return self.without(&error),
         }
         for _ in 0..LOOKS {
             match self.look().await {
                 Ok(Some(step)) => return step,
                 Ok(None) => {}
-                Err(error) => {
-                    self.function.counters.degraded.one();
-                    tracing::debug!(key = %self.request.key, %error, "cache not available: the source answers");
-                    return self.alone();
-                }
+                Err(error) => return self.without(&error),
             }
         }
+        self.alone()
+    }
+
+    /// The store cannot be asked.
+    fn without(&self, error: &StoreError) -> Step<'a> {
+        self.function.counters.degraded.one();
+        tracing::debug!(key = %self.request.key, %error, "cache not available: the source answers");
         self.alone()
     }
 
@@ -145,26 +150,27 @@ impl<'a> Session<'a> {
     }
 
     /// A near hit; otherwise prepares to keep what the call will bring.
-    async fn look_near(&mut self) -> Option<near::Value> {
-        self.request.local?;
+    async fn look_near(&mut self) -> Result<Option<near::Value>, StoreError> {
+        if self.request.local.is_none() {
+            return Ok(None);
+        }
         let engine = self.engine;
         let (key, tags) = (self.request.key, self.request.tags);
-        if self.near.is_none()
-            && self.request.mode == Mode::Usual
+        if engine.near.wants_proof() {
+            engine.store.prove();
+        }
+        if self.request.mode == Mode::Usual
             && let Some(value) = engine.near.look(self.request.site, key, tags)
         {
-            if engine.near.wants_proof() {
-                engine.store.prove();
-            }
-            return Some(value);
+            return Ok(Some(value));
         }
-        // Only what was asked for after this may be kept.
+        // Only what is asked for after this may be kept.
         self.near = engine
             .store
             .listen()
-            .await
+            .await?
             .then(|| engine.near.stamp(key, tags));
-        None
+        Ok(None)
     }
 
     /// What the near cache has is not this call's answer.
@@ -309,7 +315,9 @@ impl<'a> Session<'a> {
         if self.is_made_old() {
             return self.function.counters.degraded.one();
         }
-        self.look_near().await;
+        if let Err(error) = self.look_near().await {
+            return self.not_stored(&error);
+        }
         let Some(ttl) = loaded.ttl.filter(|ttl| !ttl.is_zero()) else {
             return self.displace().await;
         };

@@ -27,18 +27,13 @@ impl Engine {
             .await
     }
 
-    /// Makes `targets` old before they are written, which shows whether the store can be reached; with a `lease` it also keeps what is
-    /// loaded from being stored, until the mark that is answered is taken down or the lease has ended.
-    pub(crate) async fn announce(
-        &self,
-        targets: &[Target],
-        lease: Option<Duration>,
-    ) -> Result<Mark, Error> {
-        let mark = lease.map_or(Mark::Untouched, Mark::announced);
+    /// Makes `targets` old before they are written, which shows whether the store can be reached. A `mark` also keeps what is loaded from
+    /// being stored, until it is taken down or its lease has ended.
+    pub(crate) async fn announce(&self, targets: &[Target], mark: Mark) -> Result<(), Error> {
         if !targets.is_empty() {
             self.make_old(targets, mark).await?;
         }
-        Ok(mark)
+        Ok(())
     }
 
     /// A write that was not begun, as it could not be announced.
@@ -93,7 +88,7 @@ impl Pledge {
     /// Inside a transaction: from now on what `targets` name is loaded there and not stored, as the body may have written already.
     pub(crate) fn hold_early(&self, targets: &[Target]) {
         if let Some(held) = &self.held {
-            held.add(&self.engine, targets, self.hold_off);
+            held.add(&self.engine, targets, self.hold_off, Mark::Untouched);
         }
     }
 
@@ -113,7 +108,7 @@ impl Pledge {
 
     /// Does what is owed, or has it done after the commit; `announced` is the mark that the writer has up.
     pub(crate) async fn redeem(self, announced: Mark) -> Result<(), Error> {
-        if self.targets.is_empty() || self.hold() {
+        if self.targets.is_empty() || self.hold(announced) {
             self.release();
             return Ok(());
         }
@@ -136,17 +131,17 @@ impl Pledge {
     }
 
     /// Hands what is owed to the transaction, if there is one that is not over.
-    fn hold(&self) -> bool {
+    fn hold(&self, announced: Mark) -> bool {
         let Some(held) = &self.held else {
             return false;
         };
-        held.add(&self.engine, &self.targets, self.hold_off)
+        held.add(&self.engine, &self.targets, self.hold_off, announced)
     }
 }
 
 impl Drop for Pledge {
     fn drop(&mut self) {
-        if self.targets.is_empty() || self.hold() {
+        if self.targets.is_empty() || self.hold(Mark::Untouched) {
             return;
         }
         let counters = &self.function.counters;

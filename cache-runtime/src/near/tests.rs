@@ -126,9 +126,10 @@ fn without_a_young_proof_there_are_no_hits() {
     assert!(has(&near, &row, &[]) && !near.wants_proof());
     let later = near.epoch + bound;
     assert!(near.is_proven(later) && !near.is_proven(later + Duration::from_millis(1)));
-    near.prove(later);
+    let heard = AtomicU64::new(7);
+    near.prove(later, 7, &heard);
     assert!(near.is_proven(later + bound));
-    near.prove(near.epoch);
+    near.prove(near.epoch, 6, &heard);
     assert!(
         near.is_proven(later + bound),
         "an older proof takes nothing back"
@@ -152,4 +153,17 @@ fn it_is_bounded_by_weight_and_time() {
     };
     near.keep(&SITE, &row, &[], None, keeping);
     assert!(!has(&near, &row, &[]));
+}
+
+#[test]
+fn a_proof_that_counts_more_than_was_heard_makes_everything_old() {
+    let (near, row, heard) = (near(), key("rows:a:7"), AtomicU64::new(7));
+    keep(&near, &row, &[], near.stamp(&row, &[]));
+    near.prove(Instant::now(), 7, &heard);
+    assert!(has(&near, &row, &[]));
+    near.prove(Instant::now(), 8, &heard);
+    assert!(!has(&near, &row, &[]));
+    keep(&near, &row, &[], near.stamp(&row, &[]));
+    near.prove(Instant::now(), 8, &heard);
+    assert!(has(&near, &row, &[]));
 }

@@ -143,13 +143,11 @@ pub async fn invalidating<R, S: Shape<R>, F: Future<Output = R>>(
     } = invalidation;
     let cache = cache.cloned().unwrap_or_else(Cache::current);
     let owed: Vec<_> = targets.iter().cloned().chain(in_doubt).collect();
-    let mut mark = Mark::Untouched;
+    // Also one that timed out is taken down in the end: it may be up.
+    let mark = crash_safe.map_or(Mark::Untouched, Mark::announced);
     if crash_safe.is_some() || returned.refuse.is_some() {
-        match (
-            cache.engine.announce(&owed, crash_safe).await,
-            returned.refuse,
-        ) {
-            (Ok(announced), _) => mark = announced,
+        match (cache.engine.announce(&owed, mark).await, returned.refuse) {
+            (Ok(()), _) => {}
             (Err(error), Some(refuse)) => {
                 cache.engine.refused(site, &error);
                 return refuse(error);

@@ -2,6 +2,8 @@
 //!
 //! Fences are counters too, indexed by hash: two keys that share one only refuse each other's loads. Entries are bounded by weight.
 
+mod marks;
+
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -9,11 +11,11 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache as Entries;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::{Address, Busy, Mark, Opening, Seen, Ticket};
+use self::marks::Marks;
+use super::{Address, Mark, Opening, Seen, Ticket};
 use crate::envelope;
 use crate::generations::{Counters, Stamp, Stamping};
 use crate::key::{Key, Pattern, Reach, Target};
-use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{Mutex, lock};
 
 const FENCES: usize = if cfg!(shuttle) { 64 } else { 1 << 16 };
@@ -44,21 +46,6 @@ impl Weighter<Box<str>, Entry> for Weight {
     fn weight(&self, key: &Box<str>, entry: &Entry) -> u64 {
         key.len() as u64 + entry.bytes.len() as u64 + OVERHEAD
     }
-}
-
-/// What writers have marked.
-#[derive(Default)]
-struct Marks {
-    list: Mutex<Vec<Marked>>,
-    /// How many there are, to be read without the lock.
-    count: AtomicUsize,
-}
-
-struct Marked {
-    target: Target,
-    writer: u64,
-    until: Instant,
-    says: Busy,
 }
 
 impl Memory {
@@ -161,42 +148,6 @@ impl Memory {
 
     fn fence(&self, key: &str) -> &Mutex<u64> {
         &self.fences[xxh3_64(key.as_bytes()) as usize % FENCES]
-    }
-}
-
-impl Marks {
-    fn set(&self, targets: &[Target], mark: Mark) {
-        let (Mark::Up { writer, .. } | Mark::Down { writer }) = mark else {
-            return;
-        };
-        let now = Instant::now();
-        let mut list = lock(&self.list);
-        list.retain(|marked| marked.writer != writer && marked.until > now);
-        if let Mark::Up { lease, says, .. } = mark
-            && let Some(until) = now.checked_add(lease)
-        {
-            list.extend(targets.iter().cloned().map(|target| Marked {
-                target,
-                writer,
-                until,
-                says,
-            }));
-        }
-        self.count.store(list.len(), Ordering::Release);
-    }
-
-    /// Whether somebody writes what `at` depends on.
-    fn about(&self, at: Address<'_>) -> Busy {
-        if self.count.load(Ordering::Acquire) == 0 {
-            return Busy::No;
-        }
-        let now = Instant::now();
-        let mut list = lock(&self.list);
-        list.retain(|marked| marked.until > now);
-        self.count.store(list.len(), Ordering::Release);
-        let meant = |marked: &&Marked| marked.target.names(at.key, at.tags);
-        let said = list.iter().filter(meant).map(|marked| marked.says);
-        said.max().unwrap_or(Busy::No)
     }
 }
 

@@ -6,7 +6,7 @@
 //! | `prefix:%gen:exec` | hash: the generations of the domain `exec` |
 //! | `prefix:%tags` | hash: the generations of tags |
 //! | `prefix:%mark:exec`, `prefix:%mark:%tags` | hash: what writers are about to write, and until when |
-//! | `prefix:%pushes` | how many invalidations were pushed; also the name of their channel |
+//! | `prefix:%pushes` | how many invalidations were pushed; with `@` and the database's number the name of their channel |
 //! | `prefix:%fence:{prefix:exec:dashboard:ws12}` | while a load runs: its fence, in the entry's slot of a cluster |
 
 mod change;
@@ -15,7 +15,7 @@ mod sweep;
 
 use std::future::Future;
 use std::sync::{Arc, LazyLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use redis::aio::ConnectionLike;
@@ -70,7 +70,7 @@ impl Redis {
             commands.pttl(self.entry(at.key.as_str()));
         }
         self.generations(&mut commands, at);
-        self.ask(async |live| {
+        self.within_deadline(async |live| {
             let answers = live
                 .connection()
                 .req_packed_commands(&commands, 0, commands.len())
@@ -178,7 +178,7 @@ impl Redis {
             .arg(fence)
             .arg(entry)
             .arg(milliseconds(ttl).max(1))
-            .arg(self.pushes())
+            .arg(self.channel())
             .arg(push);
         self.run(&script, |_, answer| Ok(answer == Value::Int(1)))
             .await
@@ -187,18 +187,18 @@ impl Redis {
     /// Removes keys, in one command.
     async fn unlink(&self, names: &[String]) -> Result<(), StoreError> {
         let unlink = redis::Cmd::unlink(names);
-        self.ask(async |live| unlink.exec_async(&mut live.connection()).await)
+        self.within_deadline(async |live| unlink.exec_async(&mut live.connection()).await)
             .await
     }
 
     /// Sees to it that this instance's near cache hears of invalidations; whether it does.
-    pub(crate) async fn listen(&self) -> bool {
+    pub(crate) async fn listen(&self) -> Result<bool, StoreError> {
         self.link.near().want();
-        let heard = self.within_deadline(async |live| Ok(live.listen(&self.link).await));
-        heard.await.unwrap_or(false)
+        self.within_deadline(async |live| Ok(live.listen(&self.link).await))
+            .await
     }
 
-    /// Sees to it that an answer comes soon, and with it the proof that near hits need.
+    /// Sees to it that near hits soon have a proof again that nothing was missed.
     pub(crate) fn prove(&self) {
         self.link.prove(self.deadline);
     }
@@ -226,23 +226,9 @@ impl Redis {
         script: &ScriptInvocation<'_>,
         read: impl FnOnce(&Live, Value) -> Result<T, RedisError>,
     ) -> Result<T, StoreError> {
-        self.ask(async |live| {
+        self.within_deadline(async |live| {
             let answer = script.invoke_async(&mut live.connection()).await?;
             read(&live, answer)
-        })
-        .await
-    }
-
-    /// Sends commands; their answer proves that all pushes from before have been heard.
-    async fn ask<T, F>(&self, commands: impl FnOnce(Arc<Live>) -> F) -> Result<T, StoreError>
-    where
-        F: Future<Output = Result<T, RedisError>>,
-    {
-        self.within_deadline(async |live| {
-            let sent = Instant::now();
-            let answer = commands(live.clone()).await?;
-            live.prove(&self.link, sent);
-            Ok(answer)
         })
         .await
     }
@@ -302,9 +288,13 @@ impl Redis {
     fn pushes(&self) -> String {
         pushes(&self.prefix)
     }
+
+    fn channel(&self) -> &str {
+        self.link.channel()
+    }
 }
 
-/// The channel of a cache's pushes, and the key that counts them.
+/// The key that counts a cache's pushes.
 fn pushes(prefix: &str) -> String {
     format!("{prefix}%pushes")
 }

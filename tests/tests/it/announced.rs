@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use cache_runtime::{Cache, Error, ErrorKind, cached, invalidates};
+use cache_runtime::{AfterCommit, Cache, Error, ErrorKind, cached, invalidates};
 use cache_tests::{RedisServer, eventually};
 
 use crate::world::{World, patient};
@@ -346,4 +346,115 @@ async fn what_cannot_be_announced_is_written_all_the_same() {
     write(&world, 1).await;
     assert_eq!(world.row(1), 5);
     assert_eq!(world.cache.stats().pending_invalidations, 1);
+}
+
+/// What writers of a transaction have announced ends with it.
+#[tokio::test]
+async fn a_transaction_takes_its_announcements_down() {
+    #[invalidates(row(id), crash_safe = "1h", cache = world.cache)]
+    async fn write(world: &World, id: u64) {
+        world.set_row(id, 5);
+    }
+
+    for world in World::both().await {
+        for commit in [true, false] {
+            let invalidations = AfterCommit::new();
+            invalidations.scope(write(&world, 1)).await;
+            if commit {
+                invalidations.committed().await;
+            } else {
+                invalidations.rolled_back().await;
+            }
+            row(&world, 1).await;
+            let loads = world.loads();
+            row(&world, 1).await;
+            assert_eq!(
+                world.loads(),
+                loads,
+                "not stored, though the transaction is over"
+            );
+        }
+    }
+}
+
+/// However many keys are held off, a look at the marks stays short.
+#[tokio::test]
+async fn marks_are_bounded() {
+    let server = RedisServer::start().await;
+    for builder in [Cache::builder(), Cache::builder().redis(server.url())] {
+        let cache = patient(builder.hold_off(Duration::from_secs(3600)))
+            .build()
+            .unwrap();
+        let world = World::over(cache, None);
+        for thousand in 0..10 {
+            let keys = (thousand * 1_000..(thousand + 1) * 1_000).map(|id| row::key(id));
+            world.cache.invalidate(keys).await;
+        }
+        row(&world, 7).await;
+        row(&world, 9_999).await;
+        assert_eq!(
+            world.cache.stats().total.held_back,
+            2,
+            "forgotten past the bound"
+        );
+    }
+    let mut redis = server.connection().await;
+    let marks: u64 = redis::cmd("HLEN")
+        .arg("cache:%mark:rows")
+        .query_async(&mut redis)
+        .await
+        .unwrap();
+    assert!((1..=1_000).contains(&marks), "{marks}");
+}
+
+/// Out of memory nothing can be held off; but everything can be made old, also by who may not publish.
+#[tokio::test]
+async fn out_of_memory_a_hold_off_keeps_no_invalidation_back() {
+    let server = RedisServer::builder()
+        .config("maxmemory", "3mb")
+        .config("maxmemory-policy", "noeviction")
+        .start()
+        .await;
+    let cache = |hold_off| {
+        let builder = patient(Cache::builder().redis(server.url())).hold_off(hold_off);
+        World::over(builder.build().unwrap(), None)
+    };
+    let (here, there) = (cache(Duration::from_millis(1)), cache(Duration::ZERO));
+    row(&there, 1).await;
+    let mut redis = server.connection().await;
+    for command in [
+        ["CONFIG", "SET", "maxmemory", "1"],
+        ["ACL", "SETUSER", "default", "resetchannels"],
+    ] {
+        let _: () = redis::cmd(command[0])
+            .arg(&command[1..])
+            .query_async(&mut redis)
+            .await
+            .unwrap();
+    }
+    there.set_row(1, 5);
+    let domain = cache_runtime::Pattern::parse("rows:*").unwrap();
+    here.cache.try_invalidate([domain]).await.unwrap();
+    assert_eq!(row(&there, 1).await, 5);
+}
+
+/// The deadline of an operation is the most that a call waits, with a near cache too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_near_cache_waits_no_longer_for_a_server_that_hangs() {
+    #[cached(namespace = "near", ttl = "1h", key = id, local = "1h", cache = world.cache)]
+    async fn near(world: &World, id: u64) -> u64 {
+        world.load(id).await
+    }
+
+    let server = RedisServer::start().await;
+    server.pause();
+    let deadline = Duration::from_secs(2);
+    let builder = Cache::builder()
+        .redis(server.url())
+        .operation_timeout(deadline);
+    let world = World::over(builder.connect_timeout(deadline * 5).build().unwrap(), None);
+    let began = std::time::Instant::now();
+    near(&world, 1).await;
+    assert!(began.elapsed() < deadline * 2, "{:?}", began.elapsed());
+    server.resume();
 }

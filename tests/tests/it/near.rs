@@ -364,3 +364,162 @@ async fn without_pushes_there_are_no_near_hits() {
     assert_eq!((total.near_hits, total.hits, total.degraded), (0, 3, 0));
     assert_eq!(total.invalidations, 3);
 }
+
+#[cached(namespace = "plain", ttl = "1h", key = id, cache = world.cache)]
+async fn plain(world: &World, id: u64) -> u64 {
+    world.load(id).await
+}
+
+/// A pattern that cuts inside a segment takes a while: whoever hears of it early may read what is not yet removed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sweep_is_heard_of_when_it_is_done() {
+    let server = RedisServer::builder()
+        .config("enable-debug-command", "yes")
+        .start()
+        .await;
+    let cache = patient(Cache::builder().redis(server.url()))
+        .build()
+        .unwrap();
+    let here = World::over(cache, Some(server));
+    let there = Arc::new(here.instance());
+    let mut redis = here.server().connection().await;
+    let many = ["POPULATE", "200000"];
+    let _: () = redis::cmd("DEBUG")
+        .arg(&many)
+        .query_async(&mut redis)
+        .await
+        .unwrap();
+    row(&there, 1).await;
+    there.set_row(1, 5);
+    let reader = tokio::spawn({
+        let there = there.clone();
+        async move {
+            loop {
+                row(&there, 1).await;
+                tokio::task::yield_now().await;
+            }
+        }
+    });
+    here.cache
+        .try_invalidate([pattern("rows:a*:1")])
+        .await
+        .unwrap();
+    eventually("the new row", async || row(&there, 1).await == 5).await;
+    reader.abort();
+}
+
+/// A connection that may not listen any more proves nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_does_not_listen_proves_nothing() {
+    let here = World::redis().await;
+    let there = here.instance();
+    row(&there, 1).await;
+    row(&there, 1).await;
+    let mut redis = here.server().connection().await;
+    let mut acl = async |channels: &str| {
+        let _: () = redis::cmd("ACL")
+            .arg(&["SETUSER", "default", channels])
+            .query_async(&mut redis)
+            .await
+            .unwrap();
+    };
+    // It closes the connections that listen.
+    acl("resetchannels").await;
+    eventually("others have noticed", async || {
+        plain(&there, 2).await;
+        row::peek(&there, 3).await;
+        let loads = there.loads();
+        plain(&there, 2).await;
+        there.loads() == loads
+    })
+    .await;
+    acl("allchannels").await;
+    there.set_row(1, 5);
+    write(&here, 1, 5).await;
+    let invalidated = Instant::now();
+    eventually("the new row", async || row(&there, 1).await == 5).await;
+    assert!(invalidated.elapsed() < Duration::from_millis(2_500));
+}
+
+/// A writer that may not publish is found out by the next proof.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_push_that_was_not_sent_is_missed_for_the_bound_at_most() {
+    let here = World::redis().await;
+    let mut redis = here.server().connection().await;
+    let user = [
+        "SETUSER",
+        "mute",
+        "on",
+        ">secret",
+        "~*",
+        "+@all",
+        "resetchannels",
+    ];
+    let _: () = redis::cmd("ACL")
+        .arg(&user)
+        .query_async(&mut redis)
+        .await
+        .unwrap();
+    let url = here
+        .server()
+        .url()
+        .replace("redis://", "redis://mute:secret@");
+    let mute = World::over(patient(Cache::builder().redis(url)).build().unwrap(), None);
+    row(&here, 1).await;
+    row(&here, 1).await;
+    here.set_row(1, 5);
+    write(&mute, 1, 5).await;
+    assert_eq!(mute.cache.stats().pending_invalidations, 0);
+    let invalidated = Instant::now();
+    while row(&here, 1).await != 5 {
+        let age = invalidated.elapsed();
+        assert!(
+            age < Duration::from_millis(2_500),
+            "still served after {age:?}"
+        );
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let near = here.cache.stats().total.near_hits;
+    row(&here, 1).await;
+    assert_eq!(
+        here.cache.stats().total.near_hits,
+        near + 1,
+        "not used any more"
+    );
+}
+
+/// After a while without calls the near cache is used again.
+#[tokio::test]
+async fn after_a_pause_it_is_used_again() {
+    let server = RedisServer::start().await;
+    let brief =
+        patient(Cache::builder().redis(server.url())).local_staleness(Duration::from_millis(50));
+    let world = World::over(brief.build().unwrap(), Some(server));
+    row(&world, 1).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    eventually("a near hit", async || {
+        let near = world.cache.stats().total.near_hits;
+        row(&world, 1).await;
+        world.cache.stats().total.near_hits > near
+    })
+    .await;
+}
+
+/// Two environments in one server, with the same prefix.
+#[tokio::test]
+async fn another_database_is_not_heard() {
+    let server = RedisServer::start().await;
+    let of = |database: u8| {
+        let url = format!("{}/{database}", server.url());
+        World::over(patient(Cache::builder().redis(url)).build().unwrap(), None)
+    };
+    let (here, there) = (of(0), of(1));
+    row(&here, 1).await;
+    for id in 0..50 {
+        row::invalidate(&there, 1).await;
+        plain(&here, id).await;
+        assert_eq!(row(&here, 1).await, 0);
+    }
+    let total = here.cache.stats().total;
+    assert_eq!((total.near_hits, total.hits), (50, 0));
+}

@@ -159,7 +159,7 @@ async fn after_a_rollback_nothing_is_invalidated_and_nothing_uncommitted_is_stor
         };
         assert_eq!(invalidations.scope(work).await.unwrap(), "never");
         tx.rollback().await.unwrap();
-        invalidations.rolled_back();
+        invalidations.rolled_back().await;
         let loads = app.cache.stats().total.loads;
         assert_eq!(
             (app.title().await, app.title_there().await),
@@ -232,7 +232,7 @@ async fn an_inner_transaction_hands_over_to_the_outer_one() {
         kept.committed().await;
         let undone = AfterCommit::new();
         undone.scope(rename(&mut tx, &cache, 2, "b")).await.unwrap();
-        undone.rolled_back();
+        undone.rolled_back().await;
         let in_doubt = AfterCommit::new();
         in_doubt
             .scope(rename(&mut tx, &cache, 3, "c"))

@@ -13,7 +13,11 @@ use crate::store::{Busy, Mark, StoreError};
 /// Generations that a domain keeps, some 8 MB of them. Past that they are dropped, and every answer of the domain is loaded anew once.
 const MOST_SCOPES: usize = 100_000;
 
+/// Marks of a domain that are kept one by one: each announcement of a load reads them all. Past that the whole domain is marked.
+const MOST_MARKS: usize = 1_000;
+
 static INVALIDATE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("invalidate.lua")));
+
 impl Redis {
     pub(crate) async fn invalidate(
         &self,
@@ -22,10 +26,15 @@ impl Redis {
     ) -> Result<(), StoreError> {
         let change = Change::of(self, targets);
         self.change(&change, targets, mark).await?;
+        if change.sweeps.is_empty() {
+            return Ok(());
+        }
         for pattern in change.sweeps {
             self.sweep(pattern).await?;
         }
-        Ok(())
+        // Near caches that have heard of it may have read what the sweep had not reached yet.
+        self.change(&Change::default(), targets, Mark::Untouched)
+            .await
     }
 
     /// Does all of `change` at once, and tells the near caches.
@@ -58,13 +67,14 @@ impl Redis {
         }
         script.key(&change.names);
         script
-            .arg(self.pushes())
+            .arg(self.channel())
             .arg(near::encode(targets))
             .arg(MOST_SCOPES)
             .arg(change.scopes.len())
             .arg(marks.len())
             .arg(life)
-            .arg(says as u8);
+            .arg(says as u8)
+            .arg(MOST_MARKS);
         for (_, field) in &change.scopes {
             script
                 .arg(field_name(*field))
@@ -77,27 +87,45 @@ impl Redis {
         match sent {
             Ok(Value::Int(_)) => Ok(()),
             Ok(error) => {
-                self.link.cannot_push(&error);
+                self.link.cannot_push(&format!("{error:?}"));
                 Ok(())
             }
-            // Out of memory, a server still deletes, though not in a script. A mark it cannot put up.
-            Err(StoreError::Refused(_)) if !matches!(mark, Mark::Up { .. }) => {
-                let hashes = change.scopes.iter().map(|(hash, _)| hash);
-                let names: Vec<&String> = change.names.iter().chain(hashes).collect();
-                let mut commands = redis::pipe();
-                if !names.is_empty() {
-                    commands.unlink(names).ignore();
+            Err(StoreError::Refused(why)) => {
+                self.delete(change).await?;
+                match mark {
+                    // A mark cannot be put up, and an announcement is nothing without it. What is held off could not be stored now.
+                    Mark::Up {
+                        says: Busy::Announced,
+                        ..
+                    } => Err(StoreError::Refused(why)),
+                    _ => Ok(()),
                 }
-                commands.publish(self.pushes(), near::everything()).ignore();
-                self.ask(async |live| commands.exec_async(&mut live.connection()).await)
-                    .await
             }
             Err(error) => Err(error),
         }
     }
+
+    /// Out of memory, a server still deletes, though not in a script: whole hashes of generations go.
+    async fn delete(&self, change: &Change<'_>) -> Result<(), StoreError> {
+        let hashes = change.scopes.iter().map(|(hash, _)| hash);
+        let names: Vec<&String> = change.names.iter().chain(hashes).collect();
+        if !names.is_empty() {
+            let unlink = redis::Cmd::unlink(names);
+            self.within_deadline(async |live| unlink.exec_async(&mut live.connection()).await)
+                .await?;
+        }
+        let publish = redis::Cmd::publish(self.channel(), near::everything());
+        let sent =
+            self.within_deadline(async |live| publish.exec_async(&mut live.connection()).await);
+        if let Err(StoreError::Refused(error)) = sent.await {
+            self.link.cannot_push(&error);
+        }
+        Ok(())
+    }
 }
 
 /// What an invalidation does, by the names in Redis.
+#[derive(Default)]
 struct Change<'a> {
     /// Hashes of generations, and the field to set anew.
     scopes: Vec<(String, Field)>,
@@ -111,12 +139,7 @@ struct Change<'a> {
 
 impl<'a> Change<'a> {
     fn of(redis: &Redis, targets: &'a [Target]) -> Self {
-        let mut change = Self {
-            scopes: Vec::new(),
-            marks: Vec::new(),
-            names: Vec::new(),
-            sweeps: Vec::new(),
-        };
+        let mut change = Self::default();
         for target in targets {
             match target {
                 Target::Tag(tag) => change.scope(redis.tags(), redis.marks(TAGS), tag_field(tag)),

@@ -1,7 +1,7 @@
 //! The connection: made on first use, kept up in the background, never waited for by a caller once it has failed.
 
 use std::fmt;
-use std::sync::{Arc, Once};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use redis::aio::{MultiplexedConnection, SendError};
@@ -15,7 +15,7 @@ use super::pushes;
 use crate::near::Near;
 use crate::policy::OnRestart;
 use crate::store::StoreError;
-use crate::sync::atomic::AtomicU64;
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::sync::{Mutex, lock};
 
 /// Waits between attempts to connect; doubled from the first to the last, so that a server that comes back is found within the
@@ -27,6 +27,8 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 pub(crate) struct Live {
     connection: MultiplexedConnection,
     incarnation: Vec<u8>,
+    /// The number of the last push that came here.
+    heard: Arc<AtomicU64>,
     /// Whether it hears of invalidations, once somebody has asked it to.
     listens: OnceCell<bool>,
 }
@@ -48,15 +50,8 @@ impl Live {
     pub(crate) async fn listen(&self, link: &Link) -> bool {
         *self
             .listens
-            .get_or_init(|| link.shared.listen(self.connection()))
+            .get_or_init(|| link.shared.listen(self.connection(), &self.heard))
             .await
-    }
-
-    /// A command that was sent at `sent` has been answered here.
-    pub(crate) fn prove(&self, link: &Link, sent: Instant) {
-        if self.listens.get() == Some(&true) {
-            link.near().prove(sent);
-        }
     }
 }
 
@@ -83,6 +78,9 @@ pub(crate) struct Link {
 struct Shared {
     client: Client,
     settings: Settings,
+    /// Channels are the server's, not a database's.
+    channel: String,
+    cannot_push: AtomicBool,
     state: watch::Sender<State>,
 }
 
@@ -98,7 +96,10 @@ pub(crate) struct Settings {
 
 impl Link {
     pub(crate) fn new(client: Client, settings: Settings) -> Self {
+        let database = client.get_connection_info().redis_settings().db();
         let shared = Shared {
+            channel: format!("{}@{database}", pushes(&settings.prefix)),
+            cannot_push: AtomicBool::new(false),
             client,
             settings,
             state: watch::Sender::new(State::New),
@@ -150,33 +151,35 @@ impl Link {
         }
     }
 
-    /// Asks the server for a sign of life in the background, one at a time: its answer proves that no push is outstanding.
+    /// Asks the server in the background, one question at a time, how many pushes there were: a proof that none is outstanding.
     pub(crate) fn prove(&self, deadline: Duration) {
         let State::Live(live) = &*self.shared.state.borrow() else {
             return;
         };
+        if live.listens.get() != Some(&true) {
+            return;
+        }
         let mut proving = lock(&self.proving);
         if proving.as_ref().is_none_or(JoinHandle::is_finished) {
-            let (near, live) = (self.near().clone(), live.clone());
+            let (shared, live) = (self.shared.clone(), live.clone());
             *proving = Some(tokio::spawn(async move {
-                let (sent, mut connection) = (Instant::now(), live.connection());
-                let ping = redis::cmd("PING");
+                let proof = shared.prove(live.connection(), &live.heard);
                 // Without an answer near hits end, and the look-ups that follow find out what is wrong.
-                if let Ok(Ok(())) =
-                    tokio::time::timeout(deadline, ping.exec_async(&mut connection)).await
-                {
-                    near.prove(sent);
-                }
+                let _ = tokio::time::timeout(deadline, proof).await;
             }));
         }
     }
 
     /// The server did an invalidation, and would not push it.
-    pub(crate) fn cannot_push(&self, answer: &redis::Value) {
-        static SAID: Once = Once::new();
-        SAID.call_once(|| {
-            tracing::error!(server = %self.shared, ?answer, "invalidations cannot be pushed: other instances' near caches are old for up to their `local` time; allow this user to publish on the cache's channel");
-        });
+    pub(crate) fn cannot_push(&self, answer: &str) {
+        if !self.shared.cannot_push.swap(true, Ordering::Relaxed) {
+            tracing::error!(server = %self.shared, answer, "invalidations cannot be pushed, so that other instances' near caches hear of them late: allow this user to publish on the cache's channel");
+        }
+    }
+
+    /// Where invalidations are pushed.
+    pub(crate) fn channel(&self) -> &str {
+        &self.shared.channel
     }
 
     /// One task at a time connects. It ends with the runtime that it was spawned on, and then another caller's runtime takes over.
@@ -244,7 +247,8 @@ impl Shared {
     /// Connects, and learns which run of the server this is and which history its data has: a server that was demoted and promoted
     /// again runs on, with a past that is not its own. A replica is refused, since it lags.
     async fn handshake(&self) -> Result<Live, RedisError> {
-        let (mut connection, pushes) = self.open().await?;
+        let heard = Arc::new(AtomicU64::new(0));
+        let (mut connection, pushes) = self.open(heard.clone()).await?;
         let (server, replication): (String, String) = redis::pipe()
             .cmd("INFO")
             .arg("server")
@@ -265,26 +269,29 @@ impl Shared {
         let listens = OnceCell::new();
         if !pushes || self.settings.near.is_wanted() {
             // Nobody else has this cell yet.
-            let _ = listens.set(pushes && self.listen(connection.clone()).await);
+            let _ = listens.set(pushes && self.listen(connection.clone(), &heard).await);
         }
         Ok(Live {
             connection,
             incarnation,
+            heard,
             listens,
         })
     }
 
     /// A connection that pushes, where the server can (RESP3, Redis 6).
-    async fn open(&self) -> Result<(MultiplexedConnection, bool), RedisError> {
-        let (near, last) = (self.settings.near.clone(), AtomicU64::new(0));
-        let channel = pushes(&self.settings.prefix);
+    async fn open(
+        &self,
+        heard: Arc<AtomicU64>,
+    ) -> Result<(MultiplexedConnection, bool), RedisError> {
+        let (near, channel) = (self.settings.near.clone(), self.channel.clone());
         // Called in order, and before the answers that follow on this connection are handed out.
         let hear = move |push: PushInfo| {
             if let (PushKind::Message, [Value::BulkString(from), Value::BulkString(push)]) =
                 (&push.kind, &push.data[..])
                 && *from == channel.as_bytes()
             {
-                near.hear(push, &last);
+                near.hear(push, &heard);
             }
             Ok::<_, SendError>(())
         };
@@ -310,20 +317,41 @@ impl Shared {
     }
 
     /// Makes `connection` hear of invalidations. Whatever was kept before may have missed some.
-    async fn listen(&self, mut connection: MultiplexedConnection) -> bool {
-        let sent = Instant::now();
-        if let Err(error) = connection.subscribe(pushes(&self.settings.prefix)).await {
+    async fn listen(&self, mut connection: MultiplexedConnection, heard: &AtomicU64) -> bool {
+        let listening = async {
+            connection.subscribe(&self.channel).await?;
+            self.settings.near.reset();
+            self.prove(connection, heard).await
+        };
+        if let Err(error) = listening.await {
             tracing::error!(server = %self, error = %described_unsaid(&error), "near caches are not used: invalidations cannot be listened to");
             return false;
         }
-        self.settings.near.reset();
-        self.settings.near.prove(sent);
         true
+    }
+
+    /// Asks how many pushes there were. All that were sent before the answer have been heard by then, as they come over the same
+    /// connection; a higher number tells of one that was not sent, or was lost.
+    async fn prove(
+        &self,
+        mut connection: MultiplexedConnection,
+        heard: &AtomicU64,
+    ) -> Result<(), RedisError> {
+        let sent = Instant::now();
+        let counted: Option<u64> = redis::Cmd::get(pushes(&self.settings.prefix))
+            .query_async(&mut connection)
+            .await?;
+        self.settings
+            .near
+            .prove(sent, counted.unwrap_or_default(), heard);
+        Ok(())
     }
 }
 
 fn speaks_no_resp3(error: &RedisError) -> bool {
-    error.kind() == redis::ErrorKind::RESP3NotSupported || error.code() == Some("NOPROTO")
+    error.kind() == redis::ErrorKind::RESP3NotSupported
+        || error.code() == Some("NOPROTO")
+        || error.to_string().to_ascii_uppercase().contains("HELLO")
 }
 
 /// A field of what `INFO` says.

@@ -45,7 +45,7 @@ impl Redis {
                 .arg("COUNT")
                 .arg(STEP);
             let (next, found): (u64, Vec<Vec<u8>>) = self
-                .ask(async |live| scan.query_async(&mut live.connection()).await)
+                .within_deadline(async |live| scan.query_async(&mut live.connection()).await)
                 .await?;
             // A glob's `*` runs over `:`, a pattern's does not.
             let meant: Vec<_> = found
