@@ -188,8 +188,8 @@ impl Builder {
     }
 
     /// The longest time for which this instance's near cache may serve what another instance has invalidated. Usually it is the time that
-    /// a push takes, well below a millisecond; this is the bound for when the connection is dead and nobody has noticed. Costs one `PING`
-    /// in half of this time while there are near hits and nothing else. Default: 2 s.
+    /// a push takes, well below a millisecond; this is the bound for when the connection is dead and nobody has noticed. Costs one `GET`
+    /// in half of this time while the near cache is used. Default: 2 s.
     pub fn local_staleness(mut self, bound: Duration) -> Self {
         self.local_staleness = bound;
         self
