@@ -387,7 +387,7 @@ async fn marks_are_bounded() {
             .unwrap();
         let world = World::over(cache, None);
         for thousand in 0..10 {
-            let keys = (thousand * 1_000..(thousand + 1) * 1_000).map(|id| row::key(id));
+            let keys = (thousand * 1_000..(thousand + 1) * 1_000).map(row::key);
             world.cache.invalidate(keys).await;
         }
         row(&world, 7).await;
