@@ -167,7 +167,7 @@ pub fn cached(
 /// |---|---|---|
 /// | `on = success`, `on = always` | clear after `Ok`, `Some` and plain answers, or after every answer | `success` |
 /// | `on_unreachable = queue`, `on_unreachable = fail` | when Redis cannot be reached: write, and clear as soon as it can be; or answer an `Err` before the body runs | `queue` |
-/// | `crash_safe = "30s"` | announce the write before the body runs, so that nothing old stays even if the program dies in between: the most time that the body may take | not announced |
+/// | `crash_safe = "30s"` | announce the write before the body runs, so that nothing old stays even if the program dies in between: the most time that the body may take, and in a transaction the commit | not announced |
 /// | `hold_off = "500ms"` | for this time after clearing, do not store what is loaded: give it the time that read replicas may lag behind | none |
 /// | `cache = expr` | a `Cache` handle | the installed cache |
 /// | `crate = path` | where `cache_runtime` is found | `::cache_runtime` |
@@ -175,6 +175,12 @@ pub fn cached(
 /// Times are texts in ms, s, m, h, d, w (`"1m30s"`), seconds, or expressions of type `Duration`, evaluated before the body.
 ///
 /// `on_unreachable = fail` needs a function that answers `Result<_, E>` where `E` implements `From<cache_runtime::Error>`.
+///
+/// It is asked once, before the body: what fails later is queued. When Redis cannot be reached and `on_unreachable` is `queue`, a
+/// `crash_safe` write goes on without its announcement, and the log says so. A writer that is dropped in its body leaves the announcement
+/// up for the whole time, since the database may still commit.
+///
+/// Inside a database transaction keep invalidations back with `AfterCommit`.
 ///
 /// What `crash_safe` announces of targets that mention `result` is all that they might be.
 ///

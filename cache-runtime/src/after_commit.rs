@@ -118,7 +118,12 @@ impl Default for AfterCommit {
 impl Drop for AfterCommit {
     /// In doubt the invalidations are done, and announcements stay up for their lease.
     fn drop(&mut self) {
-        drop(self.held.end());
+        let (owed, _) = self.held.end();
+        if !owed.is_empty() {
+            tracing::warn!(
+                "an AfterCommit was dropped, neither committed nor rolled back: its invalidations are done now"
+            );
+        }
     }
 }
 

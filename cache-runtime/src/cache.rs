@@ -125,11 +125,11 @@ impl Cache {
         self.engine.enabled
     }
 
+    /// In place of one that cannot be built.
     fn off() -> Self {
-        Builder::new()
-            .enabled(false)
-            .build()
-            .expect("the defaults are right")
+        let mut builder = Builder::new().enabled(false);
+        builder.severed = true;
+        builder.build().expect("the defaults are right")
     }
 }
 

@@ -24,6 +24,8 @@ pub(crate) struct Engine {
     pub(crate) register: Register,
     pub(crate) outbox: Outbox,
     pub(crate) enabled: bool,
+    /// A server was meant that cannot be used, so that the fleet cannot be told of anything.
+    pub(crate) severed: bool,
     pub(crate) default_ttl: Duration,
     /// After every invalidation.
     pub(crate) hold_off: Duration,

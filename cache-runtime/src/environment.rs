@@ -30,7 +30,10 @@ pub(crate) fn read(variable: impl Fn(&str) -> Option<String>) -> (Builder, Vec<S
     match environment.server() {
         Ok(server) if !unused => builder.server = server,
         Ok(_) => {}
-        Err(()) => builder.enabled = false,
+        Err(()) => {
+            builder.enabled = false;
+            builder.severed = !unused;
+        }
     }
     if let Some(ttl) = environment.ttl() {
         builder = builder.default_ttl(ttl);

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::store::StoreError;
 
-/// A cache operation did not succeed. Annotated functions never answer with it.
+/// A cache operation did not succeed. Annotated functions never answer with it, but for writers with `on_unreachable = fail`.
 #[derive(Debug, Clone)]
 pub struct Error {
     kind: ErrorKind,

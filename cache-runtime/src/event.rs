@@ -42,3 +42,13 @@ pub trait Event {
     where
         Self: Sized;
 }
+
+impl<E: Event> Event for &E {
+    fn targets(&self) -> Vec<Target> {
+        (**self).targets()
+    }
+
+    fn all_targets() -> Vec<Target> {
+        E::all_targets()
+    }
+}

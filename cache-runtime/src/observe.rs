@@ -62,7 +62,8 @@ counters! {
     unencodable,
     /// Entries that were corrupt, foreign, of another version, or not of the answer's type: each was a miss.
     undecodable,
-    /// Calls that did not look: switched off, `uncached`, or without a usable key.
+    /// Calls that did not look: switched off, `uncached`, without a usable key, or of a key that the transaction around them has
+    /// invalidated.
     bypassed,
     /// Store operations that failed, and calls that an undelivered invalidation kept from the cache; the source answered.
     degraded,

@@ -21,6 +21,7 @@ use crate::store::{Address, Busy, Opening, StoreError, Ticket};
 
 /// How often a call looks again because somebody else stored an entry between its look and its announcement.
 const LOOKS: usize = 4;
+
 /// One call of a cached function, without anything that depends on its types.
 #[derive(Debug)]
 pub(crate) struct Request<'a> {
@@ -89,6 +90,7 @@ pub(crate) struct Loaded {
     /// How long it is to be stored; `None`: only those that wait for it get it.
     pub(crate) ttl: Option<Duration>,
 }
+
 impl Engine {
     pub(crate) fn session<'a>(self: &'a Arc<Self>, request: Request<'a>) -> Session<'a> {
         if self.outbox.depth() > 0 {
@@ -116,9 +118,14 @@ impl<'a> Session<'a> {
             self.function.counters.bypassed.one();
             return self.alone();
         }
-        if self.is_made_old() {
+        if self.waits() {
             self.function.counters.degraded.one();
-            tracing::debug!(key = %self.request.key, "an invalidation waits to be delivered or committed: the source answers");
+            tracing::debug!(key = %self.request.key, "an invalidation waits to be delivered: the source answers");
+            return self.alone();
+        }
+        if self.is_held() {
+            self.function.counters.bypassed.one();
+            tracing::debug!(key = %self.request.key, "an invalidation waits for its transaction: the source answers");
             return self.alone();
         }
         match self.look_near().await {
@@ -143,10 +150,16 @@ impl<'a> Session<'a> {
         self.alone()
     }
 
-    /// Whether an invalidation that is still to be done names this call's key: its answer is neither looked up nor stored.
-    fn is_made_old(&self) -> bool {
-        let (key, tags) = (self.request.key, self.request.tags);
-        self.engine.outbox.names(key, tags) || Held::names(self.engine, key, tags)
+    /// Whether an undelivered invalidation names this call's key: its answer is neither looked up nor stored.
+    fn waits(&self) -> bool {
+        self.engine
+            .outbox
+            .names(self.request.key, self.request.tags)
+    }
+
+    /// The same of the transaction around this call.
+    fn is_held(&self) -> bool {
+        Held::names(self.engine, self.request.key, self.request.tags)
     }
 
     /// A near hit; otherwise prepares to keep what the call will bring.
@@ -296,7 +309,8 @@ impl<'a> Session<'a> {
         if !self.engine.enabled
             || !self.request.key.is_usable()
             || self.function.shadowed
-            || self.is_made_old()
+            || self.waits()
+            || self.is_held()
         {
             return None;
         }
@@ -312,8 +326,11 @@ impl<'a> Session<'a> {
         if !self.engine.enabled || !self.request.key.is_usable() || self.function.shadowed {
             return self.function.counters.bypassed.one();
         }
-        if self.is_made_old() {
+        if self.waits() {
             return self.function.counters.degraded.one();
+        }
+        if self.is_held() {
+            return self.function.counters.bypassed.one();
         }
         if let Err(error) = self.look_near().await {
             return self.not_stored(&error);

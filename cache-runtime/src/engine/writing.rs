@@ -30,6 +30,9 @@ impl Engine {
     /// Makes `targets` old before they are written, which shows whether the store can be reached. A `mark` also keeps what is loaded from
     /// being stored, until it is taken down or its lease has ended.
     pub(crate) async fn announce(&self, targets: &[Target], mark: Mark) -> Result<(), Error> {
+        if self.severed {
+            return Err(StoreError::Unreachable.into());
+        }
         if !targets.is_empty() {
             self.make_old(targets, mark).await?;
         }

@@ -74,6 +74,32 @@ mod refused {
         assert_eq!(row(&world, 1).await, 4);
     }
 
+    /// A typing error in the address does not make a cache of its own of it, of which the fleet would hear nothing.
+    #[tokio::test]
+    async fn with_an_address_that_cannot_be_used_it_is_refused() {
+        const NAME: &str = "announced::refused::with_an_address_that_cannot_be_used_it_is_refused";
+
+        #[invalidates("rows:*", on_unreachable = fail)]
+        async fn strict() -> Result<(), Unavailable> {
+            Ok(())
+        }
+
+        if std::env::var("CACHE_TEST_ADDRESS").is_ok() {
+            strict().await.unwrap_err();
+            return;
+        }
+        for (name, value) in [("REDIS_URL", "redis:/nonsense"), ("REDIS_PORT", "abc")] {
+            let status = Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", NAME])
+                .env("CACHE_TEST_ADDRESS", "")
+                .env("REDIS_HOST", "localhost")
+                .env(name, value)
+                .stdout(Stdio::null())
+                .status();
+            assert!(status.unwrap().success(), "{name}={value}");
+        }
+    }
+
     /// A store of this process is always there.
     #[tokio::test]
     async fn without_redis_nothing_is_refused() {
