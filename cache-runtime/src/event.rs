@@ -43,6 +43,7 @@ pub trait Event {
         Self: Sized;
 }
 
+#[diagnostic::do_not_recommend]
 impl<E: Event> Event for &E {
     fn targets(&self) -> Vec<Target> {
         (**self).targets()
