@@ -1,4 +1,6 @@
-//! Choices that a cache's builder offers.
+//! Choices that a cache's builder and a function's attribute offer.
+
+use std::time::Duration;
 
 /// What a restarted or promoted server's data is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -12,4 +14,48 @@ pub enum OnRestart {
     /// For servers that persist every write before they answer it (`appendonly yes`, `appendfsync always`) and have no replica that could
     /// be promoted, or for data that may be old. All instances of a fleet must choose alike, or they refuse each other's entries.
     Keep,
+}
+
+/// How the answers of one function are kept, loaded and waited for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Policy {
+    pub(crate) ttl: Option<Duration>,
+    pub(crate) none_ttl: Option<Duration>,
+    pub(crate) local: Option<Duration>,
+    pub(crate) stale_while_revalidate: Option<Duration>,
+    pub(crate) stale_if_error: Option<Duration>,
+    pub(crate) refresh_ahead: Option<f64>,
+    pub(crate) single_flight: SingleFlight,
+    pub(crate) lock: Option<Duration>,
+    pub(crate) soft_timeout: Option<Duration>,
+    pub(crate) load_timeout: Option<Duration>,
+}
+
+impl Policy {
+    /// What holds where the attribute says nothing.
+    pub(crate) const fn new() -> Self {
+        Self {
+            ttl: None,
+            none_ttl: None,
+            local: None,
+            stale_while_revalidate: None,
+            stale_if_error: None,
+            refresh_ahead: None,
+            single_flight: SingleFlight::Process,
+            lock: None,
+            soft_timeout: None,
+            load_timeout: None,
+        }
+    }
+}
+
+/// Who loads when many miss one key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SingleFlight {
+    /// One caller of each process.
+    Process,
+    /// One caller of the fleet.
+    Fleet,
+    /// Everybody.
+    Off,
 }

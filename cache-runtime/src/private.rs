@@ -1,5 +1,6 @@
 //! Everything that an expansion may name. Not for use by hand: it changes without notice.
 
+mod owned;
 mod writing;
 
 use std::any::Any;
@@ -7,6 +8,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::owned::{Own, lasts, lend, own};
 pub use self::writing::{Invalidation, Returned, any_event, event, invalidating, returned};
 
 pub use crate::cache::Cache;
@@ -17,9 +19,12 @@ pub use crate::error::Error;
 pub use crate::event::Event;
 pub use crate::key::{Key, KeyPart, Pattern, Segment, Tag, Target};
 use crate::near;
+use crate::policy::Policy;
+pub use crate::policy::SingleFlight;
 use crate::scope::{self, Mode};
 pub use crate::shape::{
-    IntoAnswer, Look, Probe, Shape, ViaDeep, ViaNested, ViaPlain, ViaResult, probe, probe_type,
+    IntoAnswer, Look, Probe, Shape, ViaDeep, ViaNested, ViaPlain, ViaResult, probe, probe_load,
+    probe_type,
 };
 pub use crate::site::Site;
 
@@ -65,9 +70,7 @@ pub struct Call<'a> {
     site: &'static Site,
     key: Key,
     cache: Option<&'a Cache>,
-    ttl: Option<Duration>,
-    none_ttl: Option<Duration>,
-    local: Option<Duration>,
+    pub(crate) policy: Policy,
     skip_lookup: bool,
     tags: Vec<Tag>,
 }
@@ -79,9 +82,7 @@ impl<'a> Call<'a> {
             site,
             key,
             cache: None,
-            ttl: site.ttl,
-            none_ttl: site.none_ttl,
-            local: site.local,
+            policy: site.policy,
             skip_lookup: false,
             tags: Vec::new(),
         }
@@ -91,27 +92,6 @@ impl<'a> Call<'a> {
     #[must_use]
     pub fn cache(mut self, cache: &'a Cache) -> Self {
         self.cache = Some(cache);
-        self
-    }
-
-    /// Expiry that is not a literal.
-    #[must_use]
-    pub fn ttl(mut self, ttl: Duration) -> Self {
-        self.ttl = Some(ttl);
-        self
-    }
-
-    /// Expiry of `None` that is not a literal.
-    #[must_use]
-    pub fn none_ttl(mut self, ttl: Duration) -> Self {
-        self.none_ttl = Some(ttl);
-        self
-    }
-
-    /// How long the near cache keeps the answer, where it is not a literal.
-    #[must_use]
-    pub fn local(mut self, local: Duration) -> Self {
-        self.local = Some(local);
         self
     }
 
@@ -138,7 +118,7 @@ impl<'a> Call<'a> {
 
     fn request(&self, mode: Mode) -> Request<'_> {
         Request {
-            local: self.local,
+            local: self.policy.local,
             site: self.site,
             key: &self.key,
             tags: &self.tags,
@@ -150,7 +130,7 @@ impl<'a> Call<'a> {
     fn judge<R, S: Shape<R>>(
         &self,
         stored: Stored<R, S>,
-        rules: &Rules<'_, S::Value>,
+        rules: &Rules<'_, R, S::Value>,
         answer: &R,
         default_ttl: Duration,
     ) -> Result<Option<Loaded>, Unencodable> {
@@ -160,7 +140,7 @@ impl<'a> Call<'a> {
             Look::Absent => Ok(Some(Loaded {
                 entry,
                 absent: true,
-                ttl: self.none_ttl,
+                ttl: self.policy.none_ttl,
             })),
             Look::Value(value) => {
                 if !(stored.encode)(value, &mut entry) {
@@ -169,7 +149,7 @@ impl<'a> Call<'a> {
                 let keep = rules.cache_if.is_none_or(|cache_if| cache_if(value));
                 let ttl = || {
                     let ttl = rules.ttl_with.map(|ttl_with| ttl_with(value));
-                    ttl.or(self.ttl).unwrap_or(default_ttl)
+                    ttl.or(self.policy.ttl).unwrap_or(default_ttl)
                 };
                 Ok(Some(Loaded {
                     entry,
@@ -235,10 +215,11 @@ where
 
 impl<R, S: Shape<R>> Stored<R, S> {
     /// No conditions yet; here their closures learn what they take.
-    pub fn rules<'a>(&self) -> Rules<'a, S::Value> {
+    pub fn rules<'a>(&self) -> Rules<'a, R, S::Value> {
         Rules {
             cache_if: None,
             ttl_with: None,
+            on_timeout: None,
         }
     }
 
@@ -276,13 +257,14 @@ impl<R, S: Shape<R>> Clone for Stored<R, S> {
     }
 }
 
-/// Conditions that look at the value.
-pub struct Rules<'a, V> {
+/// Conditions that look at the value, and what is answered in the place of one.
+pub struct Rules<'a, R, V> {
     cache_if: Option<&'a (dyn Fn(&V) -> bool + Sync)>,
     ttl_with: Option<&'a (dyn Fn(&V) -> Duration + Sync)>,
+    on_timeout: Option<&'a (dyn Fn() -> R + Sync)>,
 }
 
-impl<'a, V> Rules<'a, V> {
+impl<'a, R, V> Rules<'a, R, V> {
     /// Whether the value is stored.
     #[must_use]
     pub fn cache_if(mut self, cache_if: &'a (dyn Fn(&V) -> bool + Sync)) -> Self {
@@ -296,13 +278,20 @@ impl<'a, V> Rules<'a, V> {
         self.ttl_with = Some(ttl_with);
         self
     }
+
+    /// The answer when the load takes longer than `load_timeout`.
+    #[must_use]
+    pub fn on_timeout(mut self, on_timeout: &'a (dyn Fn() -> R + Sync)) -> Self {
+        self.on_timeout = Some(on_timeout);
+        self
+    }
 }
 
 /// Answers a call from the cache, or by `load`.
 pub async fn cached<R, S: Shape<R>, F: Future<Output = R>>(
     call: Call<'_>,
     stored: Stored<R, S>,
-    rules: Rules<'_, S::Value>,
+    rules: Rules<'_, R, S::Value>,
     load: F,
 ) -> R {
     let cache = call.cache.cloned().unwrap_or_else(Cache::current);
@@ -345,6 +334,22 @@ pub async fn cached<R, S: Shape<R>, F: Future<Output = R>>(
     answer
 }
 
+/// The same for a load that owns what it needs, so that it can begin, and go on, without its caller.
+pub async fn cached_owned<R, S, L, F>(
+    call: Call<'_>,
+    stored: Stored<R, S>,
+    rules: Rules<'static, R, S::Value>,
+    load: L,
+) -> R
+where
+    R: Send + 'static,
+    S: Shape<R> + Send + 'static,
+    L: FnOnce() -> F,
+    F: Future<Output = R> + Send + 'static,
+{
+    cached(call, stored, rules, async move { load().await }).await
+}
+
 /// Makes `target` old.
 pub async fn invalidate(site: &'static Site, cache: Option<&Cache>, target: Target) {
     let cache = cache.cloned().unwrap_or_else(Cache::current);
@@ -364,7 +369,7 @@ pub async fn peek<R, S: Shape<R>>(call: Call<'_>, stored: Stored<R, S>) -> Optio
 pub async fn put<R, S: Shape<R>>(
     call: Call<'_>,
     stored: Stored<R, S>,
-    rules: Rules<'_, S::Value>,
+    rules: Rules<'_, R, S::Value>,
     answer: R,
 ) {
     let cache = call.cache.cloned().unwrap_or_else(Cache::current);
@@ -404,5 +409,5 @@ macro_rules! opaque {
 
 opaque! {
     Stored<R, S>, "Stored", [R, S: Shape<R>];
-    Rules<'_, V>, "Rules", [V];
+    Rules<'_, R, V>, "Rules", [R, V];
 }

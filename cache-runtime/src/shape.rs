@@ -49,6 +49,11 @@ pub fn probe<F: Future>(_: &F) -> Probe<F::Output> {
     Probe(PhantomData)
 }
 
+/// The probe for what a load that has not begun will answer.
+pub fn probe_load<L: FnOnce() -> F, F: Future>(_: &L) -> Probe<F::Output> {
+    Probe(PhantomData)
+}
+
 /// The probe for a type.
 pub fn probe_type<R>() -> Probe<R> {
     Probe(PhantomData)

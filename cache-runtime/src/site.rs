@@ -4,17 +4,63 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::policy::{Policy, SingleFlight};
+
 /// An annotated function: its name and its policy, and nothing that depends on its type parameters.
 #[derive(Debug)]
 pub struct Site {
     pub(crate) function: &'static str,
     /// The key's literal segments, with `{}` where a value stands.
     pub(crate) template: &'static str,
-    pub(crate) ttl: Option<Duration>,
-    pub(crate) none_ttl: Option<Duration>,
     pub(crate) version: u16,
-    pub(crate) local: Option<Duration>,
+    pub(crate) policy: Policy,
     number: OnceLock<usize>,
+}
+
+macro_rules! times {
+    ($($(#[doc = $doc:literal])+ $name:ident),* $(,)?) => {
+        impl Site {
+            $(
+                $(#[doc = $doc])+
+                #[must_use]
+                pub const fn $name(mut self, time: Duration) -> Self {
+                    self.policy.$name = Some(time);
+                    self
+                }
+            )*
+        }
+
+        /// Times that are no literals: each call has its own.
+        impl crate::private::Call<'_> {
+            $(
+                $(#[doc = $doc])+
+                #[must_use]
+                pub fn $name(mut self, time: Duration) -> Self {
+                    self.policy.$name = Some(time);
+                    self
+                }
+            )*
+        }
+    };
+}
+
+times! {
+    /// Expiry.
+    ttl,
+    /// Expiry of a `None`; left out, `None` is not stored.
+    none_ttl,
+    /// How long an answer is kept in the near cache; left out, it is not.
+    local,
+    /// For so long after its expiry an answer is served while it is loaded anew in the background.
+    stale_while_revalidate,
+    /// For so long after its expiry an answer is served when loading it anew fails.
+    stale_if_error,
+    /// The longest time that a caller waits for another's load, and the lease of the one who loads for the fleet.
+    lock,
+    /// After this time a load that has a stale answer goes on in the background.
+    soft_timeout,
+    /// After this time a load is given up.
+    load_timeout,
 }
 
 impl Site {
@@ -23,26 +69,10 @@ impl Site {
         Self {
             function,
             template,
-            ttl: None,
-            none_ttl: None,
             version: 0,
-            local: None,
+            policy: Policy::new(),
             number: OnceLock::new(),
         }
-    }
-
-    /// Expiry.
-    #[must_use]
-    pub const fn ttl(mut self, ttl: Duration) -> Self {
-        self.ttl = Some(ttl);
-        self
-    }
-
-    /// Expiry of a `None`; left out, `None` is not stored.
-    #[must_use]
-    pub const fn none_ttl(mut self, ttl: Duration) -> Self {
-        self.none_ttl = Some(ttl);
-        self
     }
 
     /// The version of the value's type.
@@ -52,10 +82,17 @@ impl Site {
         self
     }
 
-    /// How long an answer is kept in the near cache; left out, it is not.
+    /// Refreshes before the expiry, at random and the more likely the nearer it is; the factor of XFetch.
     #[must_use]
-    pub const fn local(mut self, local: Duration) -> Self {
-        self.local = Some(local);
+    pub const fn refresh_ahead(mut self, beta: f64) -> Self {
+        self.policy.refresh_ahead = Some(beta);
+        self
+    }
+
+    /// Who loads when many miss.
+    #[must_use]
+    pub const fn single_flight(mut self, single_flight: SingleFlight) -> Self {
+        self.policy.single_flight = single_flight;
         self
     }
 
