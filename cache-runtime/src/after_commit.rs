@@ -216,7 +216,11 @@ impl Announced {
     async fn end(self) {
         for (engine, targets, mark) in self.0 {
             if let Err(error) = engine
-                .make_old(&targets, mark.closing(Duration::ZERO))
+                .make_old(
+                    &targets,
+                    mark.closing(Duration::ZERO),
+                    engine.patience.operation,
+                )
                 .await
             {
                 tracing::debug!(%error, "an announcement stays up until its lease ends");

@@ -7,7 +7,7 @@ use std::time::Duration;
 use redis::{Client, IntoConnectionInfo};
 
 use crate::cache::Cache;
-use crate::engine::Engine;
+use crate::engine::{Background, Engine, Patience, Switches};
 use crate::environment;
 use crate::error::ConfigError;
 use crate::flight::Flights;
@@ -42,7 +42,12 @@ pub struct Builder {
     pub(crate) severed: bool,
     pub(crate) default_ttl: Duration,
     pub(crate) operation_timeout: Duration,
+    pub(crate) call_budget: Duration,
     pub(crate) connect_timeout: Duration,
+    pub(crate) retries: u32,
+    pub(crate) failure_threshold: u32,
+    pub(crate) background_loads: usize,
+    pub(crate) ttl_jitter: f64,
     pub(crate) slow: Duration,
     pub(crate) memory_capacity: u64,
     pub(crate) max_connections: usize,
@@ -72,8 +77,13 @@ impl Builder {
             enabled: true,
             severed: false,
             default_ttl: Duration::from_secs(300),
-            operation_timeout: Duration::from_millis(500),
+            operation_timeout: Duration::from_millis(50),
+            call_budget: Duration::from_millis(100),
             connect_timeout: Duration::from_secs(2),
+            retries: 2,
+            failure_threshold: 3,
+            background_loads: 64,
+            ttl_jitter: 0.1,
             slow: Duration::from_millis(50),
             memory_capacity: 64 << 20,
             max_connections: 10,
@@ -133,13 +143,47 @@ impl Builder {
         self
     }
 
-    /// The longest time that one Redis operation may take before the source answers. Default: 500 ms.
+    /// The longest time that one Redis operation may take before the source answers. Default: 50 ms.
     pub fn operation_timeout(mut self, timeout: Duration) -> Self {
         self.operation_timeout = timeout;
         self
     }
 
-    /// The longest time that an attempt to connect may take, in the background. Default: 2 s.
+    /// The longest time that all Redis operations of one call may take together, beside its load. Default: 100 ms.
+    pub fn call_budget(mut self, budget: Duration) -> Self {
+        self.call_budget = budget;
+        self
+    }
+
+    /// How often an operation is tried again when its connection breaks or the server cannot serve just then, within its time: after some
+    /// 4 ms, doubled from one to the next. Default: 2.
+    pub fn retries(mut self, retries: u32) -> Self {
+        self.retries = retries;
+        self
+    }
+
+    /// After so many operations in a row that get no answer, nothing is asked any more until a new connection is made, in the
+    /// background. A connection that breaks is given up at once. Default: 3.
+    pub fn failure_threshold(mut self, failures: u32) -> Self {
+        self.failure_threshold = failures;
+        self
+    }
+
+    /// The most loads that run in the background at one time (`stale_while_revalidate`, `refresh_ahead`, `soft_timeout`). Past that, stale
+    /// answers are served without being loaded anew. Default: 64.
+    pub fn background_loads(mut self, loads: usize) -> Self {
+        self.background_loads = loads;
+        self
+    }
+
+    /// The part of each ttl, from 0 to 1, that is taken off at random, at most, so that answers that were stored together do not expire together.
+    /// Default: 0.1.
+    pub fn ttl_jitter(mut self, part: f64) -> Self {
+        self.ttl_jitter = part;
+        self
+    }
+
+    /// The longest time that an attempt to connect may take, and an operation that no caller waits for. Default: 2 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
@@ -208,6 +252,7 @@ impl Builder {
         for (what, duration) in [
             ("default_ttl", self.default_ttl),
             ("operation_timeout", self.operation_timeout),
+            ("call_budget", self.call_budget),
             ("connect_timeout", self.connect_timeout),
             ("local_staleness", self.local_staleness),
         ] {
@@ -218,6 +263,12 @@ impl Builder {
         if self.max_connections == 0 {
             problems.push("max_connections must be at least 1".to_owned());
         }
+        if self.failure_threshold == 0 {
+            problems.push("failure_threshold must be at least 1".to_owned());
+        }
+        if !(0.0..=1.0).contains(&self.ttl_jitter) {
+            problems.push("ttl_jitter must be from 0 to 1".to_owned());
+        }
         let bound = self.server.as_ref().map(|_| self.local_staleness);
         let near = Arc::new(Near::new(self.local_capacity, bound));
         let store = match self.server.as_ref().map(Server::client) {
@@ -225,15 +276,12 @@ impl Builder {
             Some(Ok(client)) => {
                 let settings = Settings {
                     connect_timeout: self.connect_timeout,
+                    threshold: self.failure_threshold,
                     on_restart: self.on_restart,
                     prefix: self.prefix,
                     near: near.clone(),
                 };
-                Some(Store::Redis(Redis::new(
-                    client,
-                    settings,
-                    self.operation_timeout,
-                )))
+                Some(Store::Redis(Redis::new(client, settings, self.retries)))
             }
             Some(Err(problem)) => {
                 problems.push(problem);
@@ -247,12 +295,19 @@ impl Builder {
         Ok(Cache::new(Engine {
             store,
             near,
-            flights: Flights::new(),
+            flights: Arc::new(Flights::new()),
+            background: Background::new(self.background_loads),
             register: Register::default(),
             outbox: Outbox::new(self.pending_invalidations),
-            enabled: self.enabled,
+            switches: Switches::new(self.enabled),
+            patience: Patience {
+                operation: self.operation_timeout.min(self.call_budget),
+                call: self.call_budget,
+                background: self.connect_timeout,
+            },
             severed: self.severed,
             default_ttl: self.default_ttl,
+            ttl_jitter: self.ttl_jitter,
             hold_off: self.hold_off,
             slow: self.slow,
         }))

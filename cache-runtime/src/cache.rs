@@ -1,6 +1,7 @@
 //! The cache's handle, and the default that annotated functions use.
 
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
@@ -12,7 +13,9 @@ use crate::error::{ConfigError, Error};
 use crate::event::Event;
 use crate::key::Target;
 use crate::observe::Stats;
+use crate::scope;
 use crate::site::Site;
+use crate::source::{self, Observations};
 
 /// The only global: the cache that annotated functions use.
 static INSTALLED: ArcSwapOption<Engine> = ArcSwapOption::const_empty();
@@ -122,7 +125,48 @@ impl Cache {
 
     /// Whether answers are looked up and stored.
     pub fn is_enabled(&self) -> bool {
-        self.engine.enabled
+        self.engine.switches.is_on()
+    }
+
+    /// Switches looking up and storing off, or on again, while the program runs. Invalidations still go out, for the rest of the fleet, so that
+    /// nothing old is served when it is on again.
+    pub fn set_enabled(&self, enabled: bool) {
+        self.engine.switches.set(enabled);
+        tracing::info!(enabled, "cache switched");
+    }
+
+    /// The same for the functions of one namespace, and of those below it: `exec` is also `exec:dashboard`.
+    pub fn set_namespace_enabled(&self, namespace: &str, enabled: bool) {
+        self.engine.switches.set_namespace(namespace, enabled);
+        tracing::info!(namespace, enabled, "cache switched");
+    }
+
+    /// Runs `work`, and each cached function that it calls runs its body: nothing is looked up, nothing is stored. Invalidations are done as
+    /// usual. It holds for `work`'s own task, not for those that it spawns.
+    pub async fn bypass<F: Future>(work: F) -> F::Output {
+        scope::bypassing(work).await
+    }
+
+    /// Runs `work`, and tells where the answers of the cached functions that it called came from. It sees `work`'s own task, not those that it
+    /// spawns.
+    ///
+    /// ```
+    /// use cache_runtime::{Cache, Source, cached};
+    ///
+    /// #[cached("squares", "1m")]
+    /// async fn square(n: u64) -> u64 {
+    ///     n * n
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// square(7).await;
+    /// let (answer, seen) = Cache::observe(square(7)).await;
+    /// assert_eq!((answer, seen.calls[0].source), (49, Source::Hit));
+    /// # }
+    /// ```
+    pub async fn observe<F: Future>(work: F) -> (F::Output, Observations) {
+        source::observe(work).await
     }
 
     /// In place of one that cannot be built.
@@ -137,7 +181,7 @@ impl fmt::Debug for Cache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cache")
             .field("store", &self.engine.store)
-            .field("enabled", &self.engine.enabled)
+            .field("enabled", &self.is_enabled())
             .finish_non_exhaustive()
     }
 }

@@ -1,13 +1,21 @@
 //! The order of things: look, announce, load or wait, store; write, invalidate. Every decision is made here, once for all
 //! functions.
 
+mod background;
+mod budget;
 mod session;
+mod storing;
+mod switches;
 mod writing;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use self::session::{Found, Loaded, Request, Step};
+pub(crate) use self::background::{Background, Place};
+pub(crate) use self::budget::Patience;
+pub(crate) use self::session::{Found, Loading, Request, Session, Step};
+pub(crate) use self::storing::Loaded;
+pub(crate) use self::switches::Switches;
 pub(crate) use self::writing::Pledge;
 use crate::flight::Flights;
 use crate::near::Near;
@@ -20,13 +28,17 @@ use crate::store::Store;
 pub(crate) struct Engine {
     pub(crate) store: Store,
     pub(crate) near: Arc<Near>,
-    pub(crate) flights: Flights,
+    pub(crate) flights: Arc<Flights>,
+    pub(crate) background: Background,
     pub(crate) register: Register,
     pub(crate) outbox: Outbox,
-    pub(crate) enabled: bool,
+    pub(crate) switches: Switches,
+    pub(crate) patience: Patience,
     /// A server was meant that cannot be used, so that the fleet cannot be told of anything.
     pub(crate) severed: bool,
     pub(crate) default_ttl: Duration,
+    /// The part of an expiry that is taken off at random, at most.
+    pub(crate) ttl_jitter: f64,
     /// After every invalidation.
     pub(crate) hold_off: Duration,
     /// A look-up that takes longer is logged as slow.

@@ -7,14 +7,15 @@
 //! | 2 | the value's `version` |
 //! | 4 | origin: hash of the function's path and its template: `agents:{}` with the value `list` is not `agents:list` |
 //! | 16 | stamp |
-//! | 6 | when it was stored, milliseconds since 1970 by the writer's clock (to be shown, never to be decided on) |
 //! | 5 | ttl, milliseconds |
+//! | 5 | how long the store keeps it beyond its ttl, milliseconds |
 //! | 4 | how long the load took, milliseconds |
+//! | 1 | any number, so that two entries with the same value are told apart |
 //! | 4 | checksum of all other bytes |
 //!
-//! Numbers are little-endian; 43 bytes in all.
+//! Numbers are little-endian; 43 bytes in all. When it was stored is not in it: the store knows how long the entry has still to live.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use xxhash_rust::xxh3::Xxh3;
 
@@ -23,7 +24,7 @@ use crate::generations::Stamp;
 
 /// Bytes before the value.
 pub(crate) const HEADER: usize = 43;
-const FORMAT: u8 = 0xC1;
+const FORMAT: u8 = 0xC2;
 const ABSENT: u8 = 0x80;
 const CHECKSUM: std::ops::Range<usize> = 39..HEADER;
 
@@ -40,6 +41,8 @@ pub(crate) struct Label {
     pub(crate) origin: u32,
     pub(crate) stamp: Stamp,
     pub(crate) ttl: Duration,
+    /// How long the store keeps it beyond its ttl.
+    pub(crate) grace: Duration,
     pub(crate) load_time: Duration,
 }
 
@@ -61,19 +64,17 @@ pub(crate) fn begin() -> Vec<u8> {
 
 /// Writes the header of `entry`, which [`begin`] began and a codec continued.
 pub(crate) fn seal(entry: &mut [u8], label: &Label) {
-    let since_epoch = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
     entry[0] = FORMAT;
     entry[1] = label.codec as u8 | if label.absent { ABSENT } else { 0 };
     entry[2..4].copy_from_slice(&label.version.to_le_bytes());
     entry[4..8].copy_from_slice(&label.origin.to_le_bytes());
     entry[8..24].copy_from_slice(&label.stamp.0.to_le_bytes());
-    entry[24..30].copy_from_slice(&milliseconds(since_epoch)[..6]);
-    entry[30..35].copy_from_slice(&milliseconds(label.ttl)[..5]);
-    entry[35..39].copy_from_slice(
+    entry[24..29].copy_from_slice(&milliseconds(label.ttl)[..5]);
+    entry[29..34].copy_from_slice(&milliseconds(label.grace)[..5]);
+    entry[34..38].copy_from_slice(
         &milliseconds(label.load_time.min(Duration::from_millis(u32::MAX.into())))[..4],
     );
+    entry[38] = fastrand::u8(..);
     let sum = checksum(entry);
     entry[CHECKSUM].copy_from_slice(&sum);
 }
@@ -112,8 +113,9 @@ fn read(entry: &[u8]) -> Option<Label> {
         version: number(2..4) as u16,
         origin: number(4..8) as u32,
         stamp: Stamp(number(8..24)),
-        ttl: Duration::from_millis(number(30..35) as u64),
-        load_time: Duration::from_millis(number(35..39) as u64),
+        ttl: Duration::from_millis(number(24..29) as u64),
+        grace: Duration::from_millis(number(29..34) as u64),
+        load_time: Duration::from_millis(number(34..38) as u64),
     })
 }
 
@@ -142,6 +144,7 @@ mod tests {
             origin: 7,
             stamp: Stamp(1 << 100),
             ttl: Duration::from_secs(90 * 24 * 3600),
+            grace: Duration::from_secs(365 * 24 * 3600),
             load_time: Duration::from_millis(1234),
         };
         let mut entry = begin();

@@ -52,6 +52,12 @@ pub(crate) fn read(variable: impl Fn(&str) -> Option<String>) -> (Builder, Vec<S
     if let Some(timeout) = environment.seconds("REDIS_SOCKET_TIMEOUT") {
         builder = builder.operation_timeout(timeout);
     }
+    if let Some(budget) = environment.seconds("CACHE_BUDGET") {
+        builder = builder.call_budget(budget);
+    }
+    if let Some(timeout) = environment.seconds("REDIS_CONNECT_TIMEOUT") {
+        builder = builder.connect_timeout(timeout);
+    }
     if let Some(connections) = environment.number(
         "REDIS_MAX_CONNECTIONS",
         "a whole number of at least 1",
@@ -213,6 +219,14 @@ mod tests {
         assert_eq!(
             right(&[("REDIS_SOCKET_TIMEOUT", "0.05")]).operation_timeout,
             Duration::from_millis(50)
+        );
+        assert_eq!(
+            right(&[("CACHE_BUDGET", "0.2")]).call_budget,
+            Duration::from_millis(200)
+        );
+        assert_eq!(
+            right(&[("REDIS_CONNECT_TIMEOUT", "5")]).connect_timeout,
+            Duration::from_secs(5)
         );
         assert_eq!(
             right(&[("REDIS_MAX_CONNECTIONS", "50")]).max_connections,

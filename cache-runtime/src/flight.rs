@@ -5,27 +5,34 @@
 //! was loaded before an invalidation that had returned when the call began. A finished load's answer stays with the seats that were
 //! taken while it ran: a caller that got its ticket before the answer was stored, and comes to the door late, still finds it.
 //!
-//! A leader that is cancelled or panics hands over to one that waits.
+//! A leader that is cancelled or panics hands over to one that waits; after a second panic all load on their own.
 //!
-//! While a write is announced, tickets stay equal though the row may change at any moment. Then nobody joins a load that has begun: those that
-//! come meanwhile share the next one.
+//! While a write is announced, tickets stay equal though the row may change at any moment; and while the store is away there are none. Then
+//! nobody joins a load that has begun: those that come meanwhile share the next one, which begins when that one ends, or [`GATHERING`] after
+//! they came.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Weak};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::Notify;
 
 use crate::store::{Busy, Ticket};
+use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{Mutex, MutexGuard, lock};
 
 const SHARDS: usize = 16;
 
 /// Loads of one key that are remembered, the latest: others are only joined by those that have joined them.
 const MOST_LOADS: usize = 8;
+
+/// The longest time that callers wait for others to share a load with, where they cannot join the one under way. So a key is loaded 40 times
+/// a second at most.
+const GATHERING: Duration = Duration::from_millis(25);
 
 /// All loads under way in this process, by key.
 #[derive(Debug)]
@@ -47,6 +54,7 @@ struct Load {
     changed: Notify,
     /// One that began before this one's callers came, and that they must not join: it ends first.
     before: Option<Weak<Self>>,
+    panics: AtomicUsize,
 }
 
 #[derive(Debug, Clone)]
@@ -62,8 +70,8 @@ enum State {
 
 /// A caller's place at a key.
 #[derive(Debug)]
-pub(crate) struct Seat<'a> {
-    flights: &'a Flights,
+pub(crate) struct Seat {
+    flights: Arc<Flights>,
     key: Arc<str>,
 }
 
@@ -91,7 +99,7 @@ impl Flights {
     }
 
     /// Takes a seat at `key`.
-    pub(crate) fn sit(&self, key: &str) -> Seat<'_> {
+    pub(crate) fn sit(self: &Arc<Self>, key: &str) -> Seat {
         let mut shard = self.shard(key);
         let key = match shard.get_key_value(key) {
             Some((key, _)) => key.clone(),
@@ -99,7 +107,10 @@ impl Flights {
         };
         shard.entry(key.clone()).or_default().seats += 1;
         drop(shard);
-        Seat { flights: self, key }
+        Seat {
+            flights: self.clone(),
+            key,
+        }
     }
 
     fn shard(&self, key: &str) -> MutexGuard<'_, HashMap<Arc<str>, Room>> {
@@ -107,18 +118,26 @@ impl Flights {
     }
 }
 
-impl Seat<'_> {
+impl Seat {
     /// Leads the load of `ticket`, or waits for who does.
     ///
     /// Safe to drop while it waits: a turn that was handed over passes on.
     pub(crate) async fn turn(&self, ticket: Ticket) -> Turn {
         let load = self.load(ticket);
         if let Some(before) = load.before.as_ref().and_then(Weak::upgrade) {
-            before
-                .until(|load| (!load.is_running()).then_some(()))
-                .await;
+            let ended = before.until(|load| (!load.is_running()).then_some(()));
+            // One who has waited long enough begins.
+            let _ = tokio::time::timeout(GATHERING, ended).await;
         }
         load.until(Load::take).await
+    }
+
+    /// Leads the load of `ticket`, if nobody does.
+    pub(crate) fn lead(&self, ticket: Ticket) -> Option<Leader> {
+        match self.load(ticket).take()? {
+            Turn::Lead(leader) => Some(leader),
+            Turn::Share(_) | Turn::Alone => None,
+        }
     }
 
     fn load(&self, ticket: Ticket) -> Arc<Load> {
@@ -139,6 +158,7 @@ impl Seat<'_> {
             state: Mutex::new(State::Vacant),
             changed: Notify::new(),
             before,
+            panics: AtomicUsize::new(0),
         });
         room.loads.push((ticket, load.clone()));
         let past = room.loads.len().saturating_sub(MOST_LOADS);
@@ -147,7 +167,7 @@ impl Seat<'_> {
     }
 }
 
-impl Seat<'_> {
+impl Seat {
     /// Lets nobody join the load of `ticket` any more; who has joined still gets its answer.
     pub(crate) fn forget(&self, ticket: Ticket) {
         let mut shard = self.flights.shard(&self.key);
@@ -167,7 +187,7 @@ impl State {
     }
 }
 
-impl Drop for Seat<'_> {
+impl Drop for Seat {
     fn drop(&mut self) {
         let mut shard = self.flights.shard(&self.key);
         if let Entry::Occupied(mut room) = shard.entry(self.key.clone()) {
@@ -228,6 +248,12 @@ impl Leader {
         self.end(State::Unshared);
     }
 
+    /// Whether anybody waits, or may still come to share the answer: not where nobody joins a load that has begun.
+    pub(crate) fn is_awaited(&self, ticket: Ticket) -> bool {
+        // The room's and the leader's own.
+        ticket.busy != Busy::Announced || Arc::strong_count(&self.load) > 2
+    }
+
     fn end(&self, outcome: State) {
         *lock(&self.load.state) = outcome;
         self.load.changed.notify_waiters();
@@ -238,7 +264,17 @@ impl Drop for Leader {
     fn drop(&mut self) {
         let mut state = lock(&self.load.state);
         if matches!(*state, State::Running) {
-            *state = State::Vacant;
+            let panics = self
+                .load
+                .panics
+                .fetch_add(thread::panicking().into(), Ordering::Relaxed);
+            // What has panicked twice is not tried by one after the other.
+            let again = panics + usize::from(thread::panicking()) < 2;
+            *state = if again {
+                State::Vacant
+            } else {
+                State::Unshared
+            };
             drop(state);
             // All, as some of them only wait for its end.
             self.load.changed.notify_waiters();
@@ -248,8 +284,6 @@ impl Drop for Leader {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
     use super::*;
     use crate::generations::Stamp;
 
@@ -266,7 +300,7 @@ mod tests {
     }
 
     /// A call that was seated with the others and loads when it is its turn.
-    async fn call(seat: Seat<'_>, loads: &AtomicUsize) -> Bytes {
+    async fn call(seat: Seat, loads: &AtomicUsize) -> Bytes {
         match seat.turn(TICKET).await {
             Turn::Lead(leader) => {
                 loads.fetch_add(1, Ordering::Relaxed);
@@ -300,7 +334,7 @@ mod tests {
 
     #[tokio::test]
     async fn another_ticket_is_another_load() {
-        let flights = Flights::new();
+        let flights = Arc::new(Flights::new());
         let (a, b) = (flights.sit("k"), flights.sit("k"));
         let first = a.turn(TICKET).await;
         let second = b.turn(Ticket { fence: 2, ..TICKET }).await;
@@ -309,7 +343,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_leader_that_is_dropped_hands_over_to_one() {
-        let flights = Flights::new();
+        let flights = Arc::new(Flights::new());
         let seats: Vec<_> = (0..3).map(|_| flights.sit("k")).collect();
         let Turn::Lead(leader) = seats[0].turn(TICKET).await else {
             panic!("the first leads")
@@ -331,7 +365,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_turn_given_to_a_cancelled_caller_passes_on() {
-        let flights = Flights::new();
+        let flights = Arc::new(Flights::new());
         let seats: Vec<_> = (0..3).map(|_| flights.sit("k")).collect();
         let Turn::Lead(leader) = seats[0].turn(TICKET).await else {
             panic!("the first leads")
@@ -349,7 +383,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_load_without_anything_to_share_lets_all_go_and_is_not_joined_again() {
-        let flights = Flights::new();
+        let flights = Arc::new(Flights::new());
         let seats: Vec<_> = (0..3).map(|_| flights.sit("k")).collect();
         let Turn::Lead(leader) = seats[0].turn(TICKET).await else {
             panic!("the first leads")

@@ -44,14 +44,24 @@ counters! {
     hits,
     /// Look-ups answered from the near cache of this process.
     near_hits,
+    /// Answers past their ttl that were served: while they are loaded anew, or in the place of an error or a slow load.
+    stale,
     /// Look-ups that found nothing current.
     misses,
     /// Times that the function's body ran.
     loads,
     /// Loads that ended in `Err`.
     failed_loads,
+    /// Loads that were given up after `load_timeout`.
+    timed_out_loads,
+    /// Loads in the background, to replace an answer that is stale or soon will be.
+    refreshes,
+    /// Refreshes that were not begun, as too many ran.
+    skipped_refreshes,
     /// Callers that got their answer from another caller's load.
     coalesced,
+    /// Callers that waited for another's load for as long as `lock` says, and then loaded for themselves.
+    abandoned_waits,
     /// Answers stored.
     stores,
     /// Answers not stored because the key was invalidated while they were loaded, or the load took too long.
@@ -78,12 +88,12 @@ counters! {
 impl Counts {
     /// Calls that looked.
     pub fn lookups(&self) -> u64 {
-        self.hits + self.near_hits + self.misses
+        self.hits + self.near_hits + self.stale + self.misses
     }
 
     /// The part of the look-ups that were hits, from 0 to 1; `None` before the first.
     pub fn hit_rate(&self) -> Option<f64> {
-        let hits = self.hits + self.near_hits;
+        let hits = self.hits + self.near_hits + self.stale;
         (self.lookups() > 0).then(|| hits as f64 / self.lookups() as f64)
     }
 }
@@ -106,6 +116,7 @@ impl Counter {
 #[derive(Debug)]
 pub(crate) struct Function {
     pub(crate) site: &'static Site,
+    pub(crate) namespace: &'static str,
     pub(crate) counters: Counters,
     /// Another function of this cache has the same keys: this one is not cached.
     pub(crate) shadowed: bool,
@@ -158,6 +169,7 @@ impl Register {
         }
         let function = Arc::new(Function {
             site,
+            namespace: site.namespace(),
             counters: Counters::default(),
             shadowed: twin.is_some(),
         });
@@ -172,7 +184,7 @@ impl Register {
             .unwrap_or_else(PoisonError::into_inner);
         let functions = functions.iter().flatten().map(|function| FunctionStats {
             function: function.site.function,
-            namespace: function.site.namespace(),
+            namespace: function.namespace,
             counts: function.counters.counts(),
         });
         let (near_values, near_bytes) = near.size();

@@ -117,7 +117,8 @@ async fn deliver(engine: Arc<Engine>) {
         if engine.outbox.depth() < before {
             wait = FIRST_WAIT;
         }
-        tokio::time::sleep(wait).await;
+        // Up to a quarter more, so that a fleet does not deliver in step.
+        tokio::time::sleep(wait.mul_f64(1.0 + fastrand::f64() / 4.0)).await;
         wait = LAST_WAIT.min(wait * 2);
     }
 }
@@ -150,7 +151,9 @@ async fn attempt(engine: &Engine, items: &[(Target, Item)]) -> Result<(), StoreE
     let targets: Vec<Target> = items.iter().map(|(target, _)| target.clone()).collect();
     let hold_off = items.iter().map(|(_, item)| item.hold_off).max();
     let mark = Mark::hold_off(hold_off.unwrap_or_default());
-    engine.make_old(&targets, mark).await?;
+    engine
+        .make_old(&targets, mark, engine.patience.background)
+        .await?;
     engine.outbox.delivered(items);
     Ok(())
 }

@@ -47,6 +47,27 @@ impl Policy {
             load_timeout: None,
         }
     }
+
+    /// How long the store keeps an answer beyond its ttl.
+    pub(crate) fn grace(&self) -> Duration {
+        let windows = [self.stale_while_revalidate, self.stale_if_error];
+        windows.into_iter().flatten().max().unwrap_or_default()
+    }
+
+    /// Whether it matters how old an answer is.
+    pub(crate) fn asks_for_age(&self) -> bool {
+        self.refresh_ahead.is_some() || !self.grace().is_zero()
+    }
+
+    /// Whether an answer that is fresh for `left` yet, and took `load_time`, is to be loaded anew now: by chance, the more likely the less is
+    /// left. This is XFetch (A. Vattani, F. Chierichetti, K. Lowenstein, "Optimal Probabilistic Cache Stampede Prevention", VLDB 2015).
+    pub(crate) fn is_due(&self, left: Duration, load_time: Duration) -> bool {
+        self.refresh_ahead.is_some_and(|beta| {
+            // In (0, 1], so that its logarithm is a number.
+            let chance = 1.0 - fastrand::f64();
+            load_time.as_secs_f64() * beta * -chance.ln() >= left.as_secs_f64()
+        })
+    }
 }
 
 /// Who loads when many miss one key.

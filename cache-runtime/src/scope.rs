@@ -17,6 +17,7 @@ pub(crate) enum Mode {
 }
 
 tokio::task_local! {
+    static BYPASS: ();
     static NEXT: Cell<Option<(&'static Site, Mode)>>;
 }
 
@@ -29,8 +30,16 @@ pub(crate) fn within<F: Future>(
     NEXT.scope(Cell::new(Some((site, mode))), call)
 }
 
+/// Runs `work` so that no cached function that it calls looks or stores.
+pub(crate) fn bypassing<F: Future>(work: F) -> impl Future<Output = F::Output> {
+    BYPASS.scope((), work)
+}
+
 /// The mode of the call of `site` that begins now. It holds for this one call, not for one that its body makes.
 pub(crate) fn take(site: &'static Site) -> Mode {
+    if BYPASS.try_with(|()| ()).is_ok() {
+        return Mode::Uncached;
+    }
     NEXT.try_with(|next| match next.get() {
         Some((meant, mode)) if ptr::eq(meant, site) => {
             next.set(None);

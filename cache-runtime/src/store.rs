@@ -43,6 +43,16 @@ pub(crate) struct Ticket {
     pub(crate) busy: Busy,
 }
 
+impl Ticket {
+    /// Of a load that was announced to nobody, as the store is away: nothing of it is stored, and anything may have been invalidated since
+    /// another one began.
+    pub(crate) const BLIND: Self = Self {
+        stamp: Stamp(0),
+        fence: 0,
+        busy: Busy::Announced,
+    };
+}
+
 /// Whether somebody writes what an answer depends on. Then it is not stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Busy {
@@ -109,6 +119,18 @@ impl Mark {
     }
 }
 
+/// An answer on its way into the store.
+#[derive(Debug)]
+pub(crate) struct Filling {
+    /// Of the load that brought it.
+    pub(crate) fence: u64,
+    pub(crate) entry: Bytes,
+    /// How long the store keeps it.
+    pub(crate) life: Duration,
+    /// Near caches drop what they have of the key.
+    pub(crate) replaces: bool,
+}
+
 /// How a load is announced.
 #[derive(Debug)]
 pub(crate) enum Opening {
@@ -154,11 +176,23 @@ impl Store {
         }
     }
 
+    /// Whether it is known that nothing can be asked of it now: its circuit is open. Takes no time.
+    pub(crate) fn is_away(&self) -> bool {
+        match self {
+            Self::Memory(_) => false,
+            Self::Redis(redis) => redis.is_away(),
+        }
+    }
+
     /// One round trip: the entry, and the stamp that it must carry to be current.
-    pub(crate) async fn read(&self, at: Address<'_>) -> Result<Seen, StoreError> {
+    pub(crate) async fn read(
+        &self,
+        at: Address<'_>,
+        patience: Duration,
+    ) -> Result<Seen, StoreError> {
         match self {
             Self::Memory(memory) => Ok(memory.read(at)),
-            Self::Redis(redis) => redis.read(at).await,
+            Self::Redis(redis) => redis.read(at, patience).await,
         }
     }
 
@@ -167,26 +201,24 @@ impl Store {
         &self,
         at: Address<'_>,
         opening: &Opening,
+        patience: Duration,
     ) -> Result<Option<Ticket>, StoreError> {
         match self {
             Self::Memory(memory) => Ok(memory.open(at, opening)),
-            Self::Redis(redis) => redis.open(at, opening).await,
+            Self::Redis(redis) => redis.open(at, opening, patience).await,
         }
     }
 
-    /// Stores `entry` unless the key was invalidated since `fence` was taken; whether it was stored. `replaces`: near caches
-    /// drop what they have of the key.
+    /// Stores what was loaded unless the key was invalidated since its fence was taken; whether it was stored.
     pub(crate) async fn fill(
         &self,
         key: &Key,
-        fence: u64,
-        entry: Bytes,
-        ttl: Duration,
-        replaces: bool,
+        filling: Filling,
+        patience: Duration,
     ) -> Result<bool, StoreError> {
         match self {
-            Self::Memory(memory) => Ok(memory.fill(key, fence, entry, ttl)),
-            Self::Redis(redis) => redis.fill(key, fence, &entry, ttl, replaces).await,
+            Self::Memory(memory) => Ok(memory.fill(key, filling)),
+            Self::Redis(redis) => redis.fill(key, filling, patience).await,
         }
     }
 
@@ -196,22 +228,23 @@ impl Store {
         &self,
         targets: &[Target],
         mark: Mark,
+        patience: Duration,
     ) -> Result<(), StoreError> {
         match self {
             Self::Memory(memory) => {
                 memory.invalidate(targets, mark);
                 Ok(())
             }
-            Self::Redis(redis) => redis.invalidate(targets, mark).await,
+            Self::Redis(redis) => redis.invalidate(targets, mark, patience).await,
         }
     }
 
     /// Sees to it that the near cache hears of invalidations from now on; whether it does.
-    pub(crate) async fn listen(&self) -> Result<bool, StoreError> {
+    pub(crate) async fn listen(&self, patience: Duration) -> Result<bool, StoreError> {
         match self {
             // Nobody else writes to this store.
             Self::Memory(_) => Ok(true),
-            Self::Redis(redis) => redis.listen().await,
+            Self::Redis(redis) => redis.listen(patience).await,
         }
     }
 

@@ -1,4 +1,4 @@
-//! One call of a cached function, from the look to the store.
+//! One call of a cached function, from the look to the turn to load.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -6,21 +6,27 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::Engine;
+use super::background::{Full, Place};
+use super::budget::Budget;
 use crate::after_commit::Held;
-use crate::codec::Codec;
 use crate::envelope::{self, Head, Label, Rejected};
 use crate::flight::{Leader, Seat, Turn};
 use crate::generations::Stamp;
-use crate::key::{Key, Tag, Target};
+use crate::key::{Key, Tag};
 use crate::near::{self, Keeping};
 use crate::observe::Function;
 use crate::outbox::Outbox;
+use crate::policy::{Policy, SingleFlight};
 use crate::scope::Mode;
 use crate::site::Site;
-use crate::store::{Address, Busy, Opening, StoreError, Ticket};
+use crate::source::{self, Source};
+use crate::store::{Address, Opening, StoreError, Ticket};
 
 /// How often a call looks again because somebody else stored an entry between its look and its announcement.
 const LOOKS: usize = 4;
+
+/// The longest time that a caller waits for another's load, where its function says nothing.
+const LOCK: Duration = Duration::from_secs(5);
 
 /// One call of a cached function, without anything that depends on its types.
 #[derive(Debug)]
@@ -29,142 +35,189 @@ pub(crate) struct Request<'a> {
     pub(crate) key: &'a Key,
     pub(crate) tags: &'a [Tag],
     pub(crate) mode: Mode,
-    /// How long the near cache keeps the answer; `None`: it does not.
-    pub(crate) local: Option<Duration>,
+    pub(crate) policy: &'a Policy,
 }
 
 /// A call on its way.
 #[derive(Debug)]
 pub(crate) struct Session<'a> {
-    engine: &'a Arc<Engine>,
-    request: Request<'a>,
-    function: Arc<Function>,
+    pub(super) engine: &'a Arc<Engine>,
+    pub(super) request: Request<'a>,
+    pub(super) function: Arc<Function>,
+    pub(super) budget: Budget,
     /// An entry whose value turned out not to be the answer's type: to be replaced.
     distrusted: Option<Head>,
+    /// An answer past its ttl, for when there is no better one.
+    fallback: Option<Found>,
+    /// How long the near cache keeps the answer; `None`: it does not.
+    local: Option<Duration>,
     /// What the near cache said of the key before anything was looked up or loaded; `None` while nothing may be kept there.
     near: Option<Stamp>,
+    /// When it turned out that the answer has to be loaded, by this call or by another one.
+    missed: Option<Instant>,
+    /// Where the answer comes from.
+    source: Source,
 }
 
 /// What the caller has to do.
 #[derive(Debug)]
-pub(crate) enum Step<'a> {
+pub(crate) enum Step {
     /// The near cache has it.
     Near(near::Value),
     /// Decode this.
     Found(Found),
     /// Load, and settle.
-    Lead(Loading<'a>),
+    Lead(Loading),
     /// Load, and tell nobody.
     Alone,
 }
 
 /// An entry that is current and whole.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Found {
-    entry: Bytes,
+    pub(super) entry: Bytes,
     absent: bool,
-    /// From another caller's load, not from the store.
-    shared: bool,
-    /// How long the store keeps it, where that was asked.
-    lives: Option<Duration>,
+    /// How long it is fresh yet, where that was asked; `None` when it came from another caller's load.
+    fresh: Option<Duration>,
+    source: Source,
+    /// It is to be loaded anew in the background.
+    pub(crate) refresh: bool,
 }
 
 /// A load that was announced.
 #[derive(Debug)]
-pub(crate) struct Loading<'a> {
-    leader: Leader,
-    /// Kept until the answer is stored: whoever announced a load before that still finds it here.
-    seat: Seat<'a>,
-    ticket: Ticket,
-    began: Instant,
-    /// A newer version of the program has stored its answer: it stays.
-    keep_stored: bool,
+pub(crate) struct Loading {
+    /// `None` with `single_flight = off`.
+    pub(super) flight: Option<Flight>,
+    pub(super) ticket: Ticket,
+    pub(super) began: Instant,
+    /// Whether the answer is stored. A newer version of the program has stored its answer: it stays.
+    pub(super) stores: bool,
 }
 
-/// What a load brought, ready to be sealed.
+/// The lead of a load, in this process.
 #[derive(Debug)]
-pub(crate) struct Loaded {
-    /// Begun by [`envelope::begin`].
-    pub(crate) entry: Vec<u8>,
-    pub(crate) absent: bool,
-    /// How long it is to be stored; `None`: only those that wait for it get it.
-    pub(crate) ttl: Option<Duration>,
+pub(super) struct Flight {
+    pub(super) leader: Leader,
+    /// Kept until the answer is stored: whoever announced a load before that still finds it here.
+    pub(super) seat: Seat,
 }
 
 impl Engine {
     pub(crate) fn session<'a>(self: &'a Arc<Self>, request: Request<'a>) -> Session<'a> {
+        let budget = Budget::of_call(&self.patience);
+        self.session_within(request, budget)
+    }
+
+    /// The same without a caller who waits.
+    pub(crate) fn background_session<'a>(self: &'a Arc<Self>, request: Request<'a>) -> Session<'a> {
+        let budget = Budget::of_background(&self.patience);
+        self.session_within(request, budget)
+    }
+
+    fn session_within<'a>(
+        self: &'a Arc<Self>,
+        request: Request<'a>,
+        budget: Budget,
+    ) -> Session<'a> {
         if self.outbox.depth() > 0 {
             Outbox::see_to_delivery(self);
         }
         let function = self.register.function(request.site);
         Session {
             engine: self,
+            local: request.policy.local,
             request,
             function,
+            budget,
             distrusted: None,
+            fallback: None,
             near: None,
+            missed: None,
+            source: Source::Load,
         }
     }
 }
 
 impl<'a> Session<'a> {
     /// What to do next. Safe to drop at any time: a seat is left, and a turn to load passes on.
-    pub(crate) async fn step(&mut self) -> Step<'a> {
-        if !self.engine.enabled
-            || self.request.mode == Mode::Uncached
-            || !self.request.key.is_usable()
-            || self.function.shadowed
-        {
+    pub(crate) async fn step(&mut self) -> Step {
+        if self.is_bypassed() {
             self.function.counters.bypassed.one();
-            return self.alone();
-        }
-        if self.waits() {
-            self.function.counters.degraded.one();
-            tracing::debug!(key = %self.request.key, "an invalidation waits to be delivered: the source answers");
-            return self.alone();
+            return self.alone(Source::Bypass);
         }
         if self.is_held() {
             self.function.counters.bypassed.one();
             tracing::debug!(key = %self.request.key, "an invalidation waits for its transaction: the source answers");
-            return self.alone();
+            return self.alone(Source::Bypass);
+        }
+        if self.waits() {
+            tracing::debug!(key = %self.request.key, "an invalidation waits to be delivered: the source answers");
+            return self.blind().await;
+        }
+        if self.engine.store.is_away() {
+            return self.blind().await;
         }
         match self.look_near().await {
             Ok(Some(value)) => return Step::Near(value),
             Ok(None) => {}
-            Err(error) => return self.without(&error),
+            Err(error) => return self.without(&error).await,
         }
         for _ in 0..LOOKS {
             match self.look().await {
                 Ok(Some(step)) => return step,
                 Ok(None) => {}
-                Err(error) => return self.without(&error),
+                Err(error) => return self.without(&error).await,
             }
         }
-        self.alone()
+        self.alone(Source::Load)
+    }
+
+    /// Whether nothing is looked up or stored for this call.
+    pub(super) fn is_bypassed(&self) -> bool {
+        self.request.mode == Mode::Uncached || !self.is_cached()
+    }
+
+    /// Whether answers of this key are looked up and stored.
+    pub(super) fn is_cached(&self) -> bool {
+        self.engine.switches.covers(self.function.namespace)
+            && self.request.key.is_usable()
+            && !self.function.shadowed
     }
 
     /// The store cannot be asked.
-    fn without(&self, error: &StoreError) -> Step<'a> {
-        self.function.counters.degraded.one();
+    async fn without(&mut self, error: &StoreError) -> Step {
         tracing::debug!(key = %self.request.key, %error, "cache not available: the source answers");
-        self.alone()
+        self.blind().await
+    }
+
+    /// The source has to answer. Those that call at one time share its answer, but nobody joins a load that has begun: it may have been
+    /// made old by a writer of whom nothing was heard.
+    async fn blind(&mut self) -> Step {
+        self.function.counters.degraded.one();
+        if self.request.policy.single_flight == SingleFlight::Off {
+            return self.alone(Source::Degraded);
+        }
+        let seat = self.engine.flights.sit(&self.flight());
+        self.turn(seat, Ticket::BLIND, false, Source::Degraded)
+            .await
     }
 
     /// Whether an undelivered invalidation names this call's key: its answer is neither looked up nor stored.
-    fn waits(&self) -> bool {
+    pub(super) fn waits(&self) -> bool {
         self.engine
             .outbox
             .names(self.request.key, self.request.tags)
     }
 
     /// The same of the transaction around this call.
-    fn is_held(&self) -> bool {
+    pub(super) fn is_held(&self) -> bool {
         Held::names(self.engine, self.request.key, self.request.tags)
     }
 
     /// A near hit; otherwise prepares to keep what the call will bring.
-    async fn look_near(&mut self) -> Result<Option<near::Value>, StoreError> {
-        if self.request.local.is_none() {
+    pub(super) async fn look_near(&mut self) -> Result<Option<near::Value>, StoreError> {
+        if self.local.is_none() || self.near.is_some() {
             return Ok(None);
         }
         let engine = self.engine;
@@ -178,27 +231,20 @@ impl<'a> Session<'a> {
             return Ok(Some(value));
         }
         // Only what is asked for after this may be kept.
-        self.near = engine
-            .store
-            .listen()
-            .await?
-            .then(|| engine.near.stamp(key, tags));
+        let listens = self.budget.spend(|patience| engine.store.listen(patience));
+        self.near = listens.await?.then(|| engine.near.stamp(key, tags));
         Ok(None)
     }
 
     /// What the near cache has is not this call's answer.
     pub(crate) fn leave_near(&mut self) {
-        self.request.local = None;
+        self.local = None;
     }
 
-    /// Keeps a value that is current in the store, and lives there for `ttl`, in the near cache too.
-    fn keep_near(
-        &self,
-        size: usize,
-        ttl: Option<Duration>,
-        value: impl FnOnce() -> Option<near::Value>,
-    ) {
-        let (Some(stamp), Some(local), Some(ttl)) = (self.near, self.request.local, ttl) else {
+    /// Keeps a value that is current in the store, and fresh for `ttl` there, in the near cache too.
+    pub(super) fn keep_near(&self, size: usize, ttl: Option<Duration>, kept: Option<near::Value>) {
+        let (Some(stamp), Some(local), Some(ttl), Some(value)) = (self.near, self.local, ttl, kept)
+        else {
             return;
         };
         let keeping = Keeping {
@@ -207,165 +253,270 @@ impl<'a> Session<'a> {
             size,
         };
         let (key, tags) = (self.request.key, self.request.tags);
-        if let Some(value) = value() {
-            self.engine
-                .near
-                .keep(self.request.site, key, tags, value, keeping);
-        }
+        self.engine
+            .near
+            .keep(self.request.site, key, tags, value, keeping);
     }
 
-    fn address(&self) -> Address<'a> {
+    /// Whether the near cache may keep what this call brings.
+    pub(crate) fn keeps_near(&self) -> bool {
+        self.near.is_some() && self.local.is_some()
+    }
+
+    pub(super) fn address(&self) -> Address<'a> {
         Address {
             key: self.request.key,
             tags: self.request.tags,
-            lives: self.near.is_some(),
+            lives: self.near.is_some() || self.request.policy.asks_for_age(),
         }
     }
 
     /// One look, and after a miss one announcement; `None` when an entry came between the two.
-    async fn look(&mut self) -> Result<Option<Step<'a>>, StoreError> {
+    async fn look(&mut self) -> Result<Option<Step>, StoreError> {
         let at = self.address();
-        let (opening, keep_stored) = match self.request.mode {
+        let (opening, stores) = match self.request.mode {
             Mode::Usual => match self.read(at).await? {
                 Ok(found) => return Ok(Some(Step::Found(found))),
-                Err(miss) => (Opening::Missed(miss.head), miss.newer),
+                Err(miss) => {
+                    self.fallback = miss.fallback;
+                    (Opening::Missed(miss.head), !miss.newer)
+                }
             },
-            Mode::Refresh | Mode::Uncached => (Opening::Replace, false),
+            Mode::Refresh | Mode::Uncached => (Opening::Replace, true),
         };
-        // The seat before the ticket: from now on a finished load of this key is kept for us.
         let engine = self.engine;
+        // The seat before the ticket: from now on a finished load of this key is kept for us.
         let seat = engine.flights.sit(&self.flight());
-        let Some(ticket) = self.engine.store.open(at, &opening).await? else {
+        let opened = self
+            .budget
+            .spend(|patience| engine.store.open(at, &opening, patience));
+        let Some(ticket) = opened.await? else {
             return Ok(None);
         };
         if self.request.mode == Mode::Usual {
             self.function.counters.misses.one();
             tracing::debug!(key = %self.request.key, "cache miss");
         }
-        Ok(Some(match seat.turn(ticket).await {
+        Ok(Some(self.turn(seat, ticket, stores, Source::Load).await))
+    }
+
+    /// Leads the load of `ticket`, or waits for who does.
+    async fn turn(&mut self, seat: Seat, ticket: Ticket, stores: bool, source: Source) -> Step {
+        self.source = source;
+        self.missed.get_or_insert_with(Instant::now);
+        if self.request.policy.single_flight == SingleFlight::Off {
+            return Step::Lead(self.loading(None, ticket, stores));
+        }
+        let wait = self.longest_wait();
+        let turn = tokio::time::timeout(wait, seat.turn(ticket)).await;
+        let turn = turn.unwrap_or_else(|_| {
+            self.function.counters.abandoned_waits.one();
+            tracing::debug!(key = %self.request.key, waited = ?wait, "another caller's load takes long: it is not waited for any more");
+            Turn::Alone
+        });
+        match turn {
             Turn::Lead(leader) => {
-                self.function.counters.loads.one();
-                Step::Lead(Loading {
-                    leader,
-                    seat,
-                    ticket,
-                    began: Instant::now(),
-                    keep_stored,
-                })
+                Step::Lead(self.loading(Some(Flight { leader, seat }), ticket, stores))
             }
             // What was shared is what could not be decoded.
-            Turn::Share(_) if self.distrusted.is_some() => self.alone(),
+            Turn::Share(_) if self.distrusted.is_some() => self.alone(source),
             Turn::Share(entry) => match self.open(&entry) {
-                Ok(label) => Step::Found(Found {
-                    entry,
-                    absent: label.absent,
-                    shared: true,
-                    lives: None,
-                }),
-                Err(_) => self.alone(),
+                Ok(label) => {
+                    let source = match source {
+                        Source::Degraded => source,
+                        _ => Source::Coalesced,
+                    };
+                    Step::Found(Found {
+                        entry,
+                        absent: label.absent,
+                        fresh: None,
+                        source,
+                        refresh: false,
+                    })
+                }
+                Err(_) => self.alone(source),
             },
-            Turn::Alone => self.alone(),
-        }))
+            // The load failed, or takes long: what is past its ttl is better than the same once more.
+            Turn::Alone => match self.fallback.take() {
+                Some(found) => Step::Found(found),
+                None => self.alone(source),
+            },
+        }
+    }
+
+    /// How long another caller's load is waited for.
+    fn longest_wait(&self) -> Duration {
+        let policy = self.request.policy;
+        let lock = policy.lock.unwrap_or(LOCK);
+        let soft = policy.soft_timeout.filter(|_| self.fallback.is_some());
+        [soft, policy.load_timeout]
+            .into_iter()
+            .flatten()
+            .fold(lock, Duration::min)
+    }
+
+    /// When the load is given up; what was waited for others' counts.
+    pub(crate) fn load_until(&self) -> Option<tokio::time::Instant> {
+        let limit = self.request.policy.load_timeout?;
+        let began = self.missed.unwrap_or_else(Instant::now);
+        Some(tokio::time::Instant::from_std(began.checked_add(limit)?))
+    }
+
+    /// The cache's own ttl.
+    pub(crate) fn default_ttl(&self) -> Duration {
+        self.engine.default_ttl
+    }
+
+    /// Leave to load this call's key in the background.
+    pub(crate) fn place(&self) -> Option<Place> {
+        match self.engine.background.place(self.flight()) {
+            Ok(place) => place,
+            Err(Full) => {
+                self.function.counters.skipped_refreshes.one();
+                tracing::warn!(key = %self.request.key, "too many loads run in the background: no more are begun");
+                None
+            }
+        }
+    }
+
+    /// Announces a load in the place of the current entry, which has this head; `None` when somebody else does it, or has done it.
+    pub(crate) async fn lead(&mut self, seen: Head) -> Option<Loading> {
+        if self.is_bypassed() || self.is_held() || self.waits() || self.engine.store.is_away() {
+            return None;
+        }
+        let (at, engine) = (self.address(), self.engine);
+        let seat = engine.flights.sit(&self.flight());
+        let opening = Opening::Missed(seen);
+        let opened = self
+            .budget
+            .spend(|patience| engine.store.open(at, &opening, patience));
+        let ticket = opened.await.ok()??;
+        let leader = seat.lead(ticket)?;
+        self.function.counters.refreshes.one();
+        Some(self.loading(Some(Flight { leader, seat }), ticket, true))
+    }
+
+    pub(super) fn loading(&self, flight: Option<Flight>, ticket: Ticket, stores: bool) -> Loading {
+        self.function.counters.loads.one();
+        Loading {
+            flight,
+            ticket,
+            began: Instant::now(),
+            stores,
+        }
     }
 
     async fn read(&self, at: Address<'_>) -> Result<Result<Found, Miss>, StoreError> {
+        let engine = self.engine;
         let began = Instant::now();
-        let seen = self.engine.store.read(at).await?;
+        let seen = self
+            .budget
+            .spend(|patience| engine.store.read(at, patience));
+        let seen = seen.await?;
         let took = began.elapsed();
-        if took > self.engine.slow {
+        if took > engine.slow {
             tracing::warn!(key = %self.request.key, ?took, "slow cache look-up");
         }
         let Some(entry) = seen.entry else {
-            return Ok(Err(Miss {
-                head: Head::new(),
-                newer: false,
-            }));
+            return Ok(Err(Miss::default()));
         };
         let head = envelope::head(&entry);
-        let newer = match self.open(&entry) {
-            Ok(label)
-                if Some(label.stamp) == seen.stamp && self.distrusted.as_ref() != Some(&head) =>
-            {
-                return Ok(Ok(Found {
-                    entry,
-                    absent: label.absent,
-                    shared: false,
-                    lives: seen.lives,
-                }));
-            }
-            // Loaded before an invalidation, or not readable as the answer's type, which was counted then.
-            Ok(_) => false,
+        let label = match self.open(&entry) {
+            Ok(label) => label,
             Err(rejected) => {
                 self.function.counters.undecodable.one();
                 tracing::debug!(key = %self.request.key, ?rejected, "entry not usable");
-                rejected == Rejected::Version { newer: true }
+                return Ok(Err(Miss {
+                    head,
+                    newer: rejected == Rejected::Version { newer: true },
+                    fallback: None,
+                }));
             }
         };
-        Ok(Err(Miss { head, newer }))
+        if Some(label.stamp) != seen.stamp || self.distrusted.as_ref() == Some(&head) {
+            // Loaded before an invalidation, or not readable as the answer's type, which was counted then.
+            return Ok(Err(Miss {
+                head,
+                ..Miss::default()
+            }));
+        }
+        Ok(self.weigh(entry, &label, seen.lives, head))
+    }
+
+    /// Whether a current entry is fresh, stale and served all the same, or only a fallback. How old it is the store knows: no clock is asked.
+    fn weigh(
+        &self,
+        entry: Bytes,
+        label: &Label,
+        lives: Option<Duration>,
+        head: Head,
+    ) -> Result<Found, Miss> {
+        let policy = self.request.policy;
+        // Where the age is not asked for, nothing is kept beyond its ttl; what another version of the program has kept is loaded anew.
+        let left = lives.unwrap_or(if label.grace.is_zero() {
+            Duration::MAX
+        } else {
+            Duration::ZERO
+        });
+        let mut found = Found {
+            entry,
+            absent: label.absent,
+            fresh: lives.map(|lives| lives.saturating_sub(label.grace)),
+            source: Source::Hit,
+            refresh: false,
+        };
+        if left > label.grace {
+            found.refresh = policy.is_due(left - label.grace, label.load_time);
+            return Ok(found);
+        }
+        let past = label.grace - left;
+        found.source = Source::Stale;
+        if policy
+            .stale_while_revalidate
+            .is_some_and(|window| past < window)
+        {
+            found.refresh = true;
+            return Ok(found);
+        }
+        let usable = policy.stale_if_error.is_some_and(|window| past < window);
+        Err(Miss {
+            head,
+            newer: false,
+            fallback: usable.then_some(found),
+        })
     }
 
     /// A current entry, without counting or loading anything.
     pub(crate) async fn peek(&self) -> Option<Found> {
-        if !self.engine.enabled
-            || !self.request.key.is_usable()
-            || self.function.shadowed
-            || self.waits()
-            || self.is_held()
-        {
+        if !self.is_cached() || self.waits() || self.is_held() || self.engine.store.is_away() {
             return None;
         }
-        self.read(self.address()).await.ok()?.ok()
-    }
-
-    /// Stores what was not loaded by the function; loads on their way are refused.
-    pub(crate) async fn put(
-        &mut self,
-        loaded: Loaded,
-        value: impl FnOnce() -> Option<near::Value>,
-    ) {
-        if !self.engine.enabled || !self.request.key.is_usable() || self.function.shadowed {
-            return self.function.counters.bypassed.one();
-        }
-        if self.waits() {
-            return self.function.counters.degraded.one();
-        }
-        if self.is_held() {
-            return self.function.counters.bypassed.one();
-        }
-        if let Err(error) = self.look_near().await {
-            return self.not_stored(&error);
-        }
-        let Some(ttl) = loaded.ttl.filter(|ttl| !ttl.is_zero()) else {
-            return self.displace().await;
-        };
-        let at = self.address();
-        match self.engine.store.open(at, &Opening::Replace).await {
-            Ok(Some(ticket)) => {
-                let entry = self.seal(loaded, ticket, Duration::ZERO);
-                let size = entry.len();
-                if self.fill(ticket, entry, ttl).await {
-                    self.keep_near(size, Some(ttl), value);
-                }
-            }
-            Ok(None) => {}
-            Err(error) => self.not_stored(&error),
-        }
+        let found = self.read(self.address()).await.ok()?.ok()?;
+        (found.source != Source::Stale).then_some(found)
     }
 
     /// Counts that the near cache answered the call.
-    pub(crate) fn served_near(&self) {
+    pub(crate) fn served_near(&mut self) {
+        self.source = Source::NearHit;
         self.function.counters.near_hits.one();
         tracing::debug!(key = %self.request.key, "near cache hit");
     }
 
-    /// Counts that `found` answered the call, and keeps its `value` in the near cache.
-    pub(crate) fn served(&self, found: &Found, value: impl FnOnce() -> Option<near::Value>) {
-        self.keep_near(found.entry.len(), found.lives, value);
-        if found.shared {
-            self.function.counters.coalesced.one();
-        } else {
-            self.function.counters.hits.one();
-            tracing::debug!(key = %self.request.key, "cache hit");
+    /// Counts that `found` answered the call, and keeps its value in the near cache.
+    pub(crate) fn served(&mut self, found: &Found, kept: Option<near::Value>) {
+        self.source = found.source;
+        let counters = &self.function.counters;
+        match found.source {
+            Source::Hit => {
+                self.keep_near(found.entry.len(), found.fresh, kept);
+                counters.hits.one();
+                tracing::debug!(key = %self.request.key, "cache hit");
+            }
+            Source::Stale => {
+                counters.stale.one();
+                tracing::debug!(key = %self.request.key, "stale answer served");
+            }
+            _ => counters.coalesced.one(),
         }
     }
 
@@ -376,101 +527,24 @@ impl<'a> Session<'a> {
         self.distrusted = Some(envelope::head(&found.entry));
     }
 
-    /// Ends the load: what it brought goes to those that wait, and then into the store.
-    ///
-    /// `None` is an answer that nobody else may have: an `Err`, or a value that cannot be serialized. `value` is what the near cache
-    /// would keep.
-    pub(crate) async fn settle(
-        &self,
-        loading: Loading<'_>,
-        loaded: Option<Loaded>,
-        value: impl FnOnce() -> Option<near::Value>,
-    ) {
-        let Some(loaded) = loaded else {
-            return loading.leader.share_nothing();
-        };
-        let (seat, ticket) = (loading.seat, loading.ticket);
-        let ttl = loaded.ttl.filter(|ttl| !ttl.is_zero());
-        let entry = self.seal(loaded, ticket, loading.began.elapsed());
-        let size = entry.len();
-        loading.leader.share(entry.clone(), ttl);
-        let stored = match ttl {
-            Some(ttl) if !loading.keep_stored => self.fill(ticket, entry, ttl).await,
-            Some(_) => false,
-            None => {
-                self.displace().await;
-                false
-            }
-        };
-        if stored {
-            self.keep_near(size, ttl, value);
-        } else {
-            // For those that waited; who comes from now on loads.
-            seat.forget(ticket);
-        }
+    /// The answer past its ttl that stands in when there is no better one.
+    pub(crate) fn fallback(&mut self) -> Option<Found> {
+        self.fallback.take()
     }
 
-    /// A fresh answer that is not to be stored takes the place of what is: where the call was told to replace it.
-    async fn displace(&self) {
-        if self.request.mode == Mode::Refresh {
-            let key = Target::from(self.request.key.clone());
-            // What fails is logged, counted and queued there.
-            let _ = self.engine.invalidate(self.request.site, vec![key]).await;
-        }
+    /// Whether there is one.
+    pub(crate) fn has_fallback(&self) -> bool {
+        self.fallback.is_some()
     }
 
-    fn seal(&self, loaded: Loaded, ticket: Ticket, load_time: Duration) -> Bytes {
-        let label = Label {
-            codec: Codec::Json,
-            absent: loaded.absent,
-            version: self.request.site.version,
-            origin: self.request.site.origin(),
-            stamp: ticket.stamp,
-            ttl: loaded.ttl.unwrap_or_default(),
-            load_time,
-        };
-        let mut entry = loaded.entry;
-        envelope::seal(&mut entry, &label);
-        Bytes::from(entry)
+    /// The call is answered.
+    pub(crate) fn answered(&self) {
+        source::note(self.request.site, self.source);
     }
 
-    /// Whether it was stored.
-    async fn fill(&self, ticket: Ticket, entry: Bytes, ttl: Duration) -> bool {
-        if ticket.busy != Busy::No {
-            self.function.counters.held_back.one();
-            return false;
-        }
-        let (key, store) = (self.request.key, &self.engine.store);
-        let replaces = self.request.mode == Mode::Refresh;
-        match store.fill(key, ticket.fence, entry, ttl, replaces).await {
-            Ok(true) => {
-                self.function.counters.stores.one();
-                return true;
-            }
-            Ok(false) => {
-                self.function.counters.refused_stores.one();
-                tracing::debug!(key = %self.request.key, "answer not stored: the key was invalidated while it was loaded");
-            }
-            Err(error) => self.not_stored(&error),
-        }
-        false
-    }
-
-    fn not_stored(&self, error: &StoreError) {
-        self.function.counters.degraded.one();
-        tracing::debug!(key = %self.request.key, %error, "answer not stored");
-    }
-
-    pub(crate) fn failed(&self) {
-        self.function.counters.failed_loads.one();
-    }
-
-    pub(crate) fn not_encodable(&self) {
-        self.function.counters.unencodable.one();
-        tracing::warn!(key = %self.request.key, function = self.request.site.function, "answer not stored: it refused to be serialized");
-    }
-
-    fn alone(&self) -> Step<'a> {
+    fn alone(&mut self, source: Source) -> Step {
+        self.source = source;
+        self.missed.get_or_insert_with(Instant::now);
         self.function.counters.loads.one();
         Step::Alone
     }
@@ -480,7 +554,7 @@ impl<'a> Session<'a> {
     }
 
     /// Only callers that read the same bytes alike share a load.
-    fn flight(&self) -> String {
+    pub(super) fn flight(&self) -> String {
         format!(
             "{}#{:x}.{}",
             self.request.key,
@@ -491,16 +565,22 @@ impl<'a> Session<'a> {
 }
 
 impl Found {
+    /// What identifies the entry.
+    pub(crate) fn head(&self) -> Head {
+        envelope::head(&self.entry)
+    }
+
     /// The encoded value; `None` when the answer was "nothing there".
     pub(crate) fn value(&self) -> Option<&[u8]> {
         (!self.absent).then(|| &self.entry[envelope::HEADER..])
     }
 }
 
-/// Nothing current was found.
-#[derive(Debug)]
+/// Nothing was found that answers the call at once.
+#[derive(Debug, Default)]
 struct Miss {
     /// Of the entry that was found and not accepted.
     head: Head,
     newer: bool,
+    fallback: Option<Found>,
 }

@@ -34,7 +34,8 @@ impl Engine {
             return Err(StoreError::Unreachable.into());
         }
         if !targets.is_empty() {
-            self.make_old(targets, mark).await?;
+            self.make_old(targets, mark, self.patience.operation)
+                .await?;
         }
         Ok(())
     }
@@ -46,8 +47,13 @@ impl Engine {
     }
 
     /// In the store, and in the near cache of this instance: calls that begin after this are to have nothing from before.
-    pub(crate) async fn make_old(&self, targets: &[Target], mark: Mark) -> Result<(), StoreError> {
-        let done = self.store.invalidate(targets, mark).await;
+    pub(crate) async fn make_old(
+        &self,
+        targets: &[Target],
+        mark: Mark,
+        patience: Duration,
+    ) -> Result<(), StoreError> {
+        let done = self.store.invalidate(targets, mark, patience).await;
         // After the store: what is looked up from now on is new. Where the store failed, it may have been done all the same.
         self.near.advance(targets);
         done
@@ -121,7 +127,8 @@ impl Pledge {
         }
         let by = self.function.site.function;
         let mark = announced.closing(self.hold_off);
-        if let Err(error) = engine.make_old(&self.targets, mark).await {
+        let patience = engine.patience.operation;
+        if let Err(error) = engine.make_old(&self.targets, mark, patience).await {
             tracing::error!(by, %error, "invalidations not delivered");
             return Err(Error::from(error));
         }

@@ -4,7 +4,7 @@
 
 mod marks;
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use quick_cache::Weighter;
@@ -12,7 +12,7 @@ use quick_cache::sync::Cache as Entries;
 use xxhash_rust::xxh3::xxh3_64;
 
 use self::marks::Marks;
-use super::{Address, Mark, Opening, Seen, Ticket};
+use super::{Address, Filling, Mark, Opening, Seen, Ticket};
 use crate::envelope;
 use crate::generations::{Counters, Stamp, Stamping};
 use crate::key::{Key, Pattern, Reach, Target};
@@ -96,16 +96,17 @@ impl Memory {
         })
     }
 
-    pub(crate) fn fill(&self, key: &Key, fence: u64, bytes: Bytes, ttl: Duration) -> bool {
-        let Some(expires) = Instant::now().checked_add(ttl) else {
+    pub(crate) fn fill(&self, key: &Key, filling: Filling) -> bool {
+        let Some(expires) = Instant::now().checked_add(filling.life) else {
             return false;
         };
         let mut current = lock(self.fence(key.as_str()));
-        if *current != fence {
+        if *current != filling.fence {
             return false;
         }
         // One load of those that announced themselves together stores; a slower one may be from before an invalidation.
         *current += 1;
+        let bytes = filling.entry;
         self.entries
             .insert(key.as_str().into(), Entry { bytes, expires });
         true

@@ -9,12 +9,12 @@
 //! | `prefix:%pushes` | how many invalidations were pushed; with `@` and the database's number the name of their channel |
 //! | `prefix:%fence:{prefix:exec:dashboard:ws12}` | while a load runs: its fence, in the entry's slot of a cluster |
 
+mod attempt;
 mod change;
 pub(crate) mod link;
 mod sweep;
 
-use std::future::Future;
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,7 +22,7 @@ use redis::aio::ConnectionLike;
 use redis::{Client, Pipeline, RedisError, Script, ScriptInvocation, Value};
 
 use self::link::{Link, Live, Settings};
-use super::{Address, Busy, Opening, Seen, StoreError, Ticket};
+use super::{Address, Busy, Filling, Opening, Seen, StoreError, Ticket};
 use crate::envelope::HEADER;
 use crate::generations::{self, Field, ROOT, Stamp, Stamping};
 use crate::key::{Key, Tag};
@@ -48,32 +48,43 @@ pub(crate) struct Redis {
     link: Link,
     /// With its `:`, or empty.
     prefix: String,
-    deadline: Duration,
+    /// Of an operation that broke off.
+    retries: u32,
 }
 
 impl Redis {
-    pub(crate) fn new(client: Client, mut settings: Settings, deadline: Duration) -> Self {
+    pub(crate) fn new(client: Client, mut settings: Settings, retries: u32) -> Self {
         if !settings.prefix.is_empty() {
             settings.prefix.push(':');
         }
         Self {
             prefix: settings.prefix.clone(),
             link: Link::new(client, settings),
-            deadline,
+            retries,
         }
     }
 
-    pub(crate) async fn read(&self, at: Address<'_>) -> Result<Seen, StoreError> {
+    /// Whether the circuit is open.
+    pub(crate) fn is_away(&self) -> bool {
+        self.link.is_down()
+    }
+
+    pub(crate) async fn read(
+        &self,
+        at: Address<'_>,
+        patience: Duration,
+    ) -> Result<Seen, StoreError> {
         let mut commands = Pipeline::with_capacity(4);
         commands.get(self.entry(at.key.as_str()));
         if at.lives {
             commands.pttl(self.entry(at.key.as_str()));
         }
         self.generations(&mut commands, at);
-        self.within_deadline(async |live| {
+        let commands = &commands;
+        self.attempt(patience, move |live| async move {
             let answers = live
                 .connection()
-                .req_packed_commands(&commands, 0, commands.len())
+                .req_packed_commands(commands, 0, commands.len())
                 .await?;
             let mut answers = answers.into_iter();
             let entry = match answers.next() {
@@ -102,6 +113,7 @@ impl Redis {
         &self,
         at: Address<'_>,
         opening: &Opening,
+        patience: Duration,
     ) -> Result<Option<Ticket>, StoreError> {
         let key = at.key.as_str();
         let (replace, head) = match opening {
@@ -134,7 +146,7 @@ impl Redis {
         for tag in at.tags {
             script.arg(field_name(tag_field(tag)));
         }
-        self.run(&script, |live, answer| match answer {
+        self.run(&script, patience, |live, answer| match answer {
             Value::Nil => Ok(None),
             Value::Array(answer) => {
                 let mut answer = answer.into_iter();
@@ -159,12 +171,10 @@ impl Redis {
     pub(crate) async fn fill(
         &self,
         key: &Key,
-        fence: u64,
-        entry: &[u8],
-        ttl: Duration,
-        replaces: bool,
+        filling: Filling,
+        patience: Duration,
     ) -> Result<bool, StoreError> {
-        let push = if replaces {
+        let push = if filling.replaces {
             near::encode(&[key.clone().into()])
         } else {
             String::new()
@@ -175,32 +185,41 @@ impl Redis {
             .key(self.entry(key))
             .key(self.fence(key))
             .key(self.pushes())
-            .arg(fence)
-            .arg(entry)
-            .arg(milliseconds(ttl).max(1))
+            .arg(filling.fence)
+            .arg(&*filling.entry)
+            .arg(milliseconds(filling.life).max(1))
             .arg(self.channel())
             .arg(push);
-        self.run(&script, |_, answer| Ok(answer == Value::Int(1)))
-            .await
+        let script = &script;
+        // Not again: what was stored meanwhile is not to be taken for a refusal.
+        self.attempt_once(patience, move |live| async move {
+            let answer: Value = script.invoke_async(&mut live.connection()).await?;
+            Ok(answer == Value::Int(1))
+        })
+        .await
     }
 
     /// Removes keys, in one command.
-    async fn unlink(&self, names: &[String]) -> Result<(), StoreError> {
-        let unlink = redis::Cmd::unlink(names);
-        self.within_deadline(async |live| unlink.exec_async(&mut live.connection()).await)
-            .await
+    async fn unlink(&self, names: &[String], patience: Duration) -> Result<(), StoreError> {
+        let unlink = &redis::Cmd::unlink(names);
+        self.attempt(patience, move |live| async move {
+            unlink.exec_async(&mut live.connection()).await
+        })
+        .await
     }
 
     /// Sees to it that this instance's near cache hears of invalidations; whether it does.
-    pub(crate) async fn listen(&self) -> Result<bool, StoreError> {
+    pub(crate) async fn listen(&self, patience: Duration) -> Result<bool, StoreError> {
         self.link.near().want();
-        self.within_deadline(async |live| Ok(live.listen(&self.link).await))
-            .await
+        self.attempt(patience, move |live| async move {
+            Ok(live.listen(&self.link).await)
+        })
+        .await
     }
 
     /// Sees to it that near hits soon have a proof again that nothing was missed.
     pub(crate) fn prove(&self) {
-        self.link.prove(self.deadline);
+        self.link.prove();
     }
 
     /// Asks for the generations of all scopes that `at` lies in: one hash for the domain, one for tags.
@@ -224,45 +243,15 @@ impl Redis {
     async fn run<T>(
         &self,
         script: &ScriptInvocation<'_>,
-        read: impl FnOnce(&Live, Value) -> Result<T, RedisError>,
+        patience: Duration,
+        read: impl Fn(&Live, Value) -> Result<T, RedisError>,
     ) -> Result<T, StoreError> {
-        self.within_deadline(async |live| {
+        let read = &read;
+        self.attempt(patience, move |live| async move {
             let answer = script.invoke_async(&mut live.connection()).await?;
             read(&live, answer)
         })
         .await
-    }
-
-    /// The one place where an operation meets its deadline, and where a broken connection is given up.
-    async fn within_deadline<T, F>(
-        &self,
-        operation: impl FnOnce(Arc<Live>) -> F,
-    ) -> Result<T, StoreError>
-    where
-        F: Future<Output = Result<T, RedisError>>,
-    {
-        let mut used = None;
-        let answer = tokio::time::timeout(self.deadline, async {
-            let live = self.link.live().await?;
-            used = Some(live.clone());
-            operation(live).await.map_err(Failure::Client)
-        })
-        .await;
-        let (error, broken) = match answer {
-            Ok(Ok(answer)) => return Ok(answer),
-            Ok(Err(Failure::NotConnected)) => (StoreError::Unreachable, false),
-            Ok(Err(Failure::Client(error))) => {
-                let broken = error.is_unrecoverable_error()
-                    || error.is_io_error()
-                    || error.code() == Some("READONLY");
-                (StoreError::Refused(link::described(&error)), broken)
-            }
-            Err(_) => (StoreError::TimedOut, true),
-        };
-        if let Some(live) = used.filter(|_| broken) {
-            self.link.lost(&live, &error);
-        }
-        Err(error)
     }
 
     fn entry(&self, key: &str) -> String {
@@ -310,18 +299,6 @@ fn field_name(field: Field) -> Vec<u8> {
 /// What marks a single key.
 fn mark_of_key(key: &str) -> Vec<u8> {
     format!("={key}").into_bytes()
-}
-
-/// Why an operation did not get an answer, before its deadline is considered.
-enum Failure {
-    NotConnected,
-    Client(RedisError),
-}
-
-impl From<link::NotConnected> for Failure {
-    fn from(_: link::NotConnected) -> Self {
-        Self::NotConnected
-    }
 }
 
 fn tag_field(tag: &Tag) -> Field {

@@ -16,7 +16,7 @@ use crate::key::{Key, Pattern, Tag, Target};
 use crate::near::{Keeping, Near};
 use crate::site::Site;
 use crate::store::memory::Memory;
-use crate::store::{Address, Busy, Mark, Opening, Ticket};
+use crate::store::{Address, Busy, Filling, Mark, Opening, Ticket};
 
 const SCHEDULES: usize = 5_000;
 const LONG: Duration = Duration::from_secs(1_000);
@@ -77,7 +77,13 @@ fn call(memory: &Memory, source: &AtomicU64, opening: Option<Opening>) -> u64 {
         };
         let value = source.load(Ordering::SeqCst);
         if ticket.busy == Busy::No {
-            memory.fill(&key, ticket.fence, entry(ticket.stamp, value), LONG);
+            let filling = Filling {
+                fence: ticket.fence,
+                entry: entry(ticket.stamp, value),
+                life: LONG,
+                replaces: false,
+            };
+            memory.fill(&key, filling);
         }
         return value;
     }

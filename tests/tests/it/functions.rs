@@ -300,7 +300,7 @@ async fn conditions_look_at_the_value() {
     by_value(cache, runs, 10).await;
     let mut redis = world.server().connection().await;
     let ttl: u64 = redis.ttl("cache:ttl_with:10").await.unwrap();
-    assert!((595..=600).contains(&ttl), "{ttl}");
+    assert!((535..=600).contains(&ttl), "{ttl}");
     // No time to live: not stored, rather than stored for ever.
     by_value(cache, runs, 0).await;
     assert!(!redis.exists::<_, bool>("cache:ttl_with:0").await.unwrap());
@@ -332,7 +332,7 @@ async fn every_entry_expires() {
     default(&world.cache, 1).await;
     let mut redis = world.server().connection().await;
     let ttl: u64 = redis.ttl("cache:default:1").await.unwrap();
-    assert!((295..=300).contains(&ttl), "{ttl}");
+    assert!((265..=300).contains(&ttl), "{ttl}");
     // B13: no key of ours without expiry, but for the generations.
     let keys: Vec<String> = redis.keys("cache:[^%]*").await.unwrap();
     for key in keys {

@@ -137,5 +137,6 @@ impl World {
 pub(crate) fn patient(builder: Builder) -> Builder {
     builder
         .operation_timeout(Duration::from_secs(20))
+        .call_budget(Duration::from_secs(60))
         .connect_timeout(Duration::from_secs(20))
 }

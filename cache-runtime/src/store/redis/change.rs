@@ -1,6 +1,7 @@
 //! Invalidating: one script that does all of it at once, and tells the near caches.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use redis::{Script, Value};
 
@@ -23,17 +24,18 @@ impl Redis {
         &self,
         targets: &[Target],
         mark: Mark,
+        patience: Duration,
     ) -> Result<(), StoreError> {
         let change = Change::of(self, targets);
-        self.change(&change, targets, mark).await?;
+        self.change(&change, targets, mark, patience).await?;
         if change.sweeps.is_empty() {
             return Ok(());
         }
         for pattern in change.sweeps {
-            self.sweep(pattern).await?;
+            self.sweep(pattern, patience).await?;
         }
         // Near caches that have heard of it may have read what the sweep had not reached yet.
-        self.change(&Change::default(), targets, Mark::Untouched)
+        self.change(&Change::default(), targets, Mark::Untouched, patience)
             .await
     }
 
@@ -43,6 +45,7 @@ impl Redis {
         change: &Change<'_>,
         targets: &[Target],
         mark: Mark,
+        patience: Duration,
     ) -> Result<(), StoreError> {
         let marks = match mark {
             Mark::Untouched => &[][..],
@@ -83,7 +86,7 @@ impl Redis {
         for (_, name) in marks {
             script.arg([name, &writer.to_le_bytes()[..]].concat());
         }
-        let sent = self.run(&script, |_, answer| Ok(answer)).await;
+        let sent = self.run(&script, patience, |_, answer| Ok(answer)).await;
         match sent {
             Ok(Value::Int(_)) => Ok(()),
             Ok(error) => {
@@ -91,7 +94,7 @@ impl Redis {
                 Ok(())
             }
             Err(StoreError::Refused(why)) => {
-                self.delete(change).await?;
+                self.delete(change, patience).await?;
                 match mark {
                     // A mark cannot be put up, and an announcement is nothing without it. What is held off could not be stored now.
                     Mark::Up {
@@ -106,17 +109,20 @@ impl Redis {
     }
 
     /// Out of memory, a server still deletes, though not in a script: whole hashes of generations go.
-    async fn delete(&self, change: &Change<'_>) -> Result<(), StoreError> {
+    async fn delete(&self, change: &Change<'_>, patience: Duration) -> Result<(), StoreError> {
         let hashes = change.scopes.iter().map(|(hash, _)| hash);
         let names: Vec<&String> = change.names.iter().chain(hashes).collect();
         if !names.is_empty() {
-            let unlink = redis::Cmd::unlink(names);
-            self.within_deadline(async |live| unlink.exec_async(&mut live.connection()).await)
-                .await?;
+            let unlink = &redis::Cmd::unlink(names);
+            self.attempt(patience, move |live| async move {
+                unlink.exec_async(&mut live.connection()).await
+            })
+            .await?;
         }
-        let publish = redis::Cmd::publish(self.channel(), near::everything());
-        let sent =
-            self.within_deadline(async |live| publish.exec_async(&mut live.connection()).await);
+        let publish = &redis::Cmd::publish(self.channel(), near::everything());
+        let sent = self.attempt(patience, move |live| async move {
+            publish.exec_async(&mut live.connection()).await
+        });
         if let Err(StoreError::Refused(error)) = sent.await {
             self.link.cannot_push(&error);
         }

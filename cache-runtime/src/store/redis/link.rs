@@ -15,11 +15,11 @@ use super::pushes;
 use crate::near::Near;
 use crate::policy::OnRestart;
 use crate::store::StoreError;
-use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use crate::sync::{Mutex, lock};
 
 /// Waits between attempts to connect; doubled from the first to the last, so that a server that comes back is found within the
-/// last one.
+/// last one. They go on growing where a connection is made and then carries nothing.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 const LAST_WAIT: Duration = Duration::from_secs(1);
 
@@ -31,6 +31,8 @@ pub(crate) struct Live {
     heard: Arc<AtomicU64>,
     /// Whether it hears of invalidations, once somebody has asked it to.
     listens: OnceCell<bool>,
+    /// Operations that failed on it in a row.
+    failures: AtomicU32,
 }
 
 impl Live {
@@ -81,13 +83,18 @@ struct Shared {
     /// Channels are the server's, not a database's.
     channel: String,
     cannot_push: AtomicBool,
+    /// Attempts to connect since an operation has last succeeded.
+    fruitless: AtomicU32,
     state: watch::Sender<State>,
 }
 
 /// How a connection is made.
 #[derive(Debug)]
 pub(crate) struct Settings {
+    /// Of an attempt to connect, and of what is asked in the background.
     pub(crate) connect_timeout: Duration,
+    /// Failures in a row after which a connection is given up.
+    pub(crate) threshold: u32,
     pub(crate) on_restart: OnRestart,
     /// Of all names in Redis; with its `:`, or empty.
     pub(crate) prefix: String,
@@ -100,6 +107,7 @@ impl Link {
         let shared = Shared {
             channel: format!("{}@{database}", pushes(&settings.prefix)),
             cannot_push: AtomicBool::new(false),
+            fruitless: AtomicU32::new(0),
             client,
             settings,
             state: watch::Sender::new(State::New),
@@ -136,6 +144,33 @@ impl Link {
         }
     }
 
+    /// Whether the circuit is open: there is no connection, and one is being made.
+    pub(crate) fn is_down(&self) -> bool {
+        let down = matches!(*self.shared.state.borrow(), State::Down);
+        if down {
+            // The runtime that connects may have ended.
+            self.see_to_connecting();
+        }
+        down
+    }
+
+    /// An operation succeeded on `live`.
+    pub(crate) fn worked(&self, live: &Live) {
+        for count in [&live.failures, &self.shared.fruitless] {
+            if count.load(Ordering::Relaxed) != 0 {
+                count.store(0, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// An operation failed on `live`; too many in a row open the circuit.
+    pub(crate) fn failing(&self, live: &Arc<Live>, error: &StoreError) {
+        let failures = live.failures.fetch_add(1, Ordering::Relaxed) + 1;
+        if failures >= self.shared.settings.threshold {
+            self.lost(live, error);
+        }
+    }
+
     /// Gives up `live`, which no longer answers, and begins to connect anew.
     pub(crate) fn lost(&self, live: &Arc<Live>, error: &StoreError) {
         let first = self.shared.state.send_if_modified(|state| {
@@ -152,7 +187,7 @@ impl Link {
     }
 
     /// Asks the server in the background, one question at a time, how many pushes there were: a proof that none is outstanding.
-    pub(crate) fn prove(&self, deadline: Duration) {
+    pub(crate) fn prove(&self) {
         let State::Live(live) = &*self.shared.state.borrow() else {
             return;
         };
@@ -162,6 +197,7 @@ impl Link {
         let mut proving = lock(&self.proving);
         if proving.as_ref().is_none_or(JoinHandle::is_finished) {
             let (shared, live) = (self.shared.clone(), live.clone());
+            let deadline = shared.settings.connect_timeout;
             *proving = Some(tokio::spawn(async move {
                 let proof = shared.prove(live.connection(), &live.heard);
                 // Without an answer near hits end, and the look-ups that follow find out what is wrong.
@@ -220,8 +256,13 @@ impl fmt::Display for Shared {
 impl Shared {
     /// Tries until it succeeds.
     async fn connect(self: Arc<Self>) {
-        let mut wait = FIRST_WAIT;
         loop {
+            let attempt = self.fruitless.fetch_add(1, Ordering::Relaxed);
+            if attempt > 0 {
+                let wait = LAST_WAIT.min(FIRST_WAIT * (1 << (attempt - 1).min(10)));
+                // Up to a quarter more, so that a fleet does not come back in step.
+                tokio::time::sleep(wait.mul_f64(1.0 + fastrand::f64() / 4.0)).await;
+            }
             let error =
                 match tokio::time::timeout(self.settings.connect_timeout, self.handshake()).await {
                     Ok(Ok(live)) => {
@@ -238,9 +279,6 @@ impl Shared {
             } else {
                 tracing::debug!(server = %self, %error, "cannot connect to Redis");
             }
-            // Up to a quarter more, so that a fleet does not come back in step.
-            tokio::time::sleep(wait.mul_f64(1.0 + fastrand::f64() / 4.0)).await;
-            wait = LAST_WAIT.min(wait * 2);
         }
     }
 
@@ -248,12 +286,14 @@ impl Shared {
     /// again runs on, with a past that is not its own. A replica is refused, since it lags.
     async fn handshake(&self) -> Result<Live, RedisError> {
         let heard = Arc::new(AtomicU64::new(0));
-        let (mut connection, pushes) = self.open(heard.clone()).await?;
-        let (server, replication): (String, String) = redis::pipe()
+        let (mut connection, can_push) = self.open(heard.clone()).await?;
+        // The look-up is the probe: a server that loads its data, or a cluster that is down, tells of itself all the same.
+        let (server, replication, _): (String, String, Option<u64>) = redis::pipe()
             .cmd("INFO")
             .arg("server")
             .cmd("INFO")
             .arg("replication")
+            .get(pushes(&self.settings.prefix))
             .query_async(&mut connection)
             .await?;
         let refused = |why| RedisError::from((redis::ErrorKind::Client, why));
@@ -267,15 +307,16 @@ impl Shared {
             OnRestart::Keep => Vec::new(),
         };
         let listens = OnceCell::new();
-        if !pushes || self.settings.near.is_wanted() {
+        if !can_push || self.settings.near.is_wanted() {
             // Nobody else has this cell yet.
-            let _ = listens.set(pushes && self.listen(connection.clone(), &heard).await);
+            let _ = listens.set(can_push && self.listen(connection.clone(), &heard).await);
         }
         Ok(Live {
             connection,
             incarnation,
             heard,
             listens,
+            failures: AtomicU32::new(0),
         })
     }
 

@@ -1,5 +1,7 @@
 //! Patterns that cut inside a segment (`ws12*`): no generation covers them, so all keys are walked through in small steps.
 
+use std::time::Duration;
+
 use redis::Cmd;
 
 use super::{Redis, StoreError};
@@ -12,19 +14,25 @@ impl Redis {
     /// Removes every entry that `pattern` names, and refuses every load of one that began before.
     ///
     /// Fences first: once none from before is left, no load from before can store any more, and what such a load stored is
-    /// there before the second walk begins. `SCAN` returns whatever is there from its beginning to its end.
-    pub(super) async fn sweep(&self, pattern: &Pattern) -> Result<(), StoreError> {
+    /// there before the second walk begins. Each step has its own `patience`. `SCAN` returns whatever is there from its beginning to its end.
+    pub(super) async fn sweep(
+        &self,
+        pattern: &Pattern,
+        patience: Duration,
+    ) -> Result<(), StoreError> {
         let entries = self.entry(pattern.as_str());
         self.unlink_all(
             &format!("{}%fence:{{{entries}}}", glob(&self.prefix)),
             |name| self.key_of_fence(name),
             pattern,
+            patience,
         )
         .await?;
         self.unlink_all(
             &format!("{}{pattern}", glob(&self.prefix)),
             |name| name.strip_prefix(self.prefix.as_str()),
             pattern,
+            patience,
         )
         .await
     }
@@ -34,6 +42,7 @@ impl Redis {
         names: &str,
         key: impl Fn(&str) -> Option<&str>,
         pattern: &Pattern,
+        patience: Duration,
     ) -> Result<(), StoreError> {
         let mut cursor = 0_u64;
         loop {
@@ -44,8 +53,11 @@ impl Redis {
                 .arg(names)
                 .arg("COUNT")
                 .arg(STEP);
+            let scan = &scan;
             let (next, found): (u64, Vec<Vec<u8>>) = self
-                .within_deadline(async |live| scan.query_async(&mut live.connection()).await)
+                .attempt(patience, move |live| async move {
+                    scan.query_async(&mut live.connection()).await
+                })
                 .await?;
             // A glob's `*` runs over `:`, a pattern's does not.
             let meant: Vec<_> = found
@@ -55,7 +67,7 @@ impl Redis {
                 .filter(|name| key(name).is_some_and(|key| pattern.matches(key)))
                 .collect();
             if !meant.is_empty() {
-                self.unlink(&meant).await?;
+                self.unlink(&meant, patience).await?;
             }
             if next == 0 {
                 return Ok(());

@@ -29,6 +29,7 @@ impl Caching {
             .redis(redis)
             .prefix("soak")
             .operation_timeout(crate::PATIENCE)
+            .call_budget(crate::PATIENCE * 3)
             .connect_timeout(crate::PATIENCE)
             .local_staleness(crate::STALENESS);
         Ok(Self::Library(builder.install()?))

@@ -1,0 +1,87 @@
+//! Loads that go on without their caller: bounded in number, at most one of a key, and ended with the cache.
+
+use std::collections::HashSet;
+use std::future::Future;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+
+use crate::sync::{Mutex, lock};
+
+/// What takes longer could not be stored: its fence has ended.
+const LONGEST: Duration = Duration::from_secs(600);
+
+/// The background loads of one cache.
+#[derive(Debug)]
+pub(crate) struct Background {
+    permits: Arc<Semaphore>,
+    keys: Arc<Mutex<HashSet<String>>>,
+    tasks: Mutex<JoinSet<()>>,
+}
+
+/// Leave to load in the background.
+#[derive(Debug)]
+pub(crate) struct Place {
+    key: String,
+    keys: Arc<Mutex<HashSet<String>>>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Background {
+    /// At most so many at one time.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            permits: Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS))),
+            keys: Arc::default(),
+            tasks: Mutex::default(),
+        }
+    }
+
+    /// A place for a load of `key`; `None` when one is under way, and [`Full`] when there are too many.
+    pub(crate) fn place(&self, key: String) -> Result<Option<Place>, Full> {
+        let mut keys = lock(&self.keys);
+        if keys.contains(&key) {
+            return Ok(None);
+        }
+        let permit = self.permits.clone().try_acquire_owned();
+        let permit = permit.map_err(|_| Full)?;
+        keys.insert(key.clone());
+        Ok(Some(Place {
+            key,
+            keys: self.keys.clone(),
+            _permit: permit,
+        }))
+    }
+
+    /// Runs `load`. It ends with the runtime, and with the cache.
+    pub(crate) fn run(&self, place: Place, load: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = lock(&self.tasks);
+        // What has ended is forgotten; one that panicked has told it.
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn(async move {
+            let place = place;
+            if tokio::time::timeout(LONGEST, load).await.is_err() {
+                tracing::error!(
+                    key = place.key,
+                    "load in the background given up after 10 minutes"
+                );
+            }
+        });
+    }
+}
+
+/// Too many loads run in the background.
+#[derive(Debug)]
+pub(crate) struct Full;
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        lock(&self.keys).remove(&self.key);
+        if thread::panicking() {
+            tracing::error!(key = self.key, "load in the background panicked");
+        }
+    }
+}

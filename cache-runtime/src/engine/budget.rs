@@ -1,0 +1,64 @@
+//! What a call may spend on the cache, all its operations together.
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use crate::store::StoreError;
+use crate::sync::atomic::{AtomicU64, Ordering};
+
+/// How long anybody waits for the store.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Patience {
+    /// Of one operation.
+    pub(crate) operation: Duration,
+    /// Of all operations of a call.
+    pub(crate) call: Duration,
+    /// Of an operation that nobody waits for.
+    pub(crate) background: Duration,
+}
+
+/// What is left of a call's time.
+#[derive(Debug)]
+pub(super) struct Budget {
+    /// Microseconds. Nobody shares it; as an atomic it may be spent behind a shared reference in a future that moves between threads.
+    left: AtomicU64,
+    operation: Duration,
+}
+
+impl Budget {
+    pub(super) fn of_call(patience: &Patience) -> Self {
+        Self::new(patience.call, patience.operation)
+    }
+
+    /// For work that no caller waits for.
+    pub(super) fn of_background(patience: &Patience) -> Self {
+        Self::new(Duration::MAX, patience.background)
+    }
+
+    fn new(call: Duration, operation: Duration) -> Self {
+        Self {
+            left: AtomicU64::new(u64::try_from(call.as_micros()).unwrap_or(u64::MAX)),
+            operation,
+        }
+    }
+
+    /// Does `operation`, which is told how long it may take.
+    pub(super) async fn spend<T, F>(
+        &self,
+        operation: impl FnOnce(Duration) -> F,
+    ) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        let left = self.left.load(Ordering::Relaxed);
+        if left == 0 {
+            return Err(StoreError::TimedOut);
+        }
+        let began = Instant::now();
+        let answer = operation(self.operation.min(Duration::from_micros(left))).await;
+        let took = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.left
+            .store(left.saturating_sub(took), Ordering::Relaxed);
+        answer
+    }
+}

@@ -1,0 +1,190 @@
+//! What becomes of a load: shared with those that wait, stored where nothing has made it old.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::session::{Flight, Loading, Session};
+use crate::codec::Codec;
+use crate::envelope::{self, Label};
+use crate::key::Target;
+use crate::near;
+use crate::scope::Mode;
+use crate::store::{Busy, Filling, Opening, StoreError, Ticket};
+
+/// What a load brought, ready to be sealed.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    /// Begun by [`envelope::begin`].
+    pub(crate) entry: Vec<u8>,
+    pub(crate) absent: bool,
+    /// How long it is to be stored; `None`: only those that wait for it get it.
+    pub(crate) ttl: Option<Duration>,
+}
+
+impl Session<'_> {
+    /// Whether there is anybody whom the answer of this load is for, beside its own caller.
+    pub(crate) fn is_wanted(loading: &Loading) -> bool {
+        let waits = |flight: &Flight| flight.leader.is_awaited(loading.ticket);
+        loading.stores || loading.flight.as_ref().is_some_and(waits)
+    }
+
+    /// Ends the load: what it brought goes to those that wait, and then into the store.
+    ///
+    /// `None` is an answer that nobody else may have: an `Err`, or a value that cannot be serialized. `kept` is what the near cache keeps.
+    pub(crate) async fn settle(
+        &self,
+        loading: Loading,
+        loaded: Option<Loaded>,
+        kept: Option<near::Value>,
+    ) {
+        let Loading {
+            flight,
+            ticket,
+            began,
+            stores,
+        } = loading;
+        let Some(mut loaded) = loaded else {
+            if let Some(flight) = flight {
+                flight.leader.share_nothing();
+            }
+            return;
+        };
+        let ttl = self.settled_ttl(&mut loaded);
+        let entry = self.seal(loaded, ticket, began.elapsed());
+        let size = entry.len();
+        let seat = flight.map(|flight| {
+            flight.leader.share(entry.clone(), ttl);
+            flight.seat
+        });
+        let stored = match ttl {
+            Some(ttl) if stores => self.fill(ticket, entry, ttl).await,
+            Some(_) => false,
+            None => {
+                self.displace().await;
+                false
+            }
+        };
+        if stored {
+            self.keep_near(size, ttl, kept);
+        } else if let Some(seat) = seat {
+            // For those that waited; who comes from now on loads.
+            seat.forget(ticket);
+        }
+    }
+
+    /// Stores what was not loaded by the function; loads on their way are refused.
+    pub(crate) async fn put(&mut self, mut loaded: Loaded, kept: Option<near::Value>) {
+        if !self.is_cached() || self.is_held() {
+            return self.function.counters.bypassed.one();
+        }
+        if self.waits() {
+            return self.function.counters.degraded.one();
+        }
+        if let Err(error) = self.look_near().await {
+            return self.not_stored(&error);
+        }
+        let Some(ttl) = self.settled_ttl(&mut loaded) else {
+            return self.displace().await;
+        };
+        let (at, engine) = (self.address(), self.engine);
+        let opening = Opening::Replace;
+        let opened = self
+            .budget
+            .spend(|patience| engine.store.open(at, &opening, patience));
+        match opened.await {
+            Ok(Some(ticket)) => {
+                let entry = self.seal(loaded, ticket, Duration::ZERO);
+                let size = entry.len();
+                if self.fill(ticket, entry, ttl).await {
+                    self.keep_near(size, Some(ttl), kept);
+                }
+            }
+            Ok(None) => {}
+            Err(error) => self.not_stored(&error),
+        }
+    }
+
+    /// How long the answer is fresh: up to a tenth shorter than its ttl, so that what was stored together does not expire together.
+    fn settled_ttl(&self, loaded: &mut Loaded) -> Option<Duration> {
+        let shorter = self.engine.ttl_jitter * fastrand::f64();
+        let ttl = loaded.ttl.map(|ttl| ttl.mul_f64(1.0 - shorter));
+        loaded.ttl = ttl.filter(|ttl| !ttl.is_zero());
+        loaded.ttl
+    }
+
+    /// A fresh answer that is not to be stored takes the place of what is: where the call was told to replace it.
+    async fn displace(&self) {
+        if self.request.mode == Mode::Refresh {
+            let key = Target::from(self.request.key.clone());
+            // What fails is logged, counted and queued there.
+            let _ = self.engine.invalidate(self.request.site, vec![key]).await;
+        }
+    }
+
+    fn seal(&self, loaded: Loaded, ticket: Ticket, load_time: Duration) -> Bytes {
+        let label = Label {
+            codec: Codec::Json,
+            absent: loaded.absent,
+            version: self.request.site.version,
+            origin: self.request.site.origin(),
+            stamp: ticket.stamp,
+            ttl: loaded.ttl.unwrap_or_default(),
+            grace: self.request.policy.grace(),
+            load_time,
+        };
+        let mut entry = loaded.entry;
+        envelope::seal(&mut entry, &label);
+        Bytes::from(entry)
+    }
+
+    /// Whether it was stored.
+    async fn fill(&self, ticket: Ticket, entry: Bytes, ttl: Duration) -> bool {
+        if ticket.busy != Busy::No {
+            self.function.counters.held_back.one();
+            return false;
+        }
+        let (key, engine) = (self.request.key, self.engine);
+        let filling = Filling {
+            fence: ticket.fence,
+            entry,
+            life: ttl.saturating_add(self.request.policy.grace()),
+            replaces: self.request.mode == Mode::Refresh,
+        };
+        let filled = self
+            .budget
+            .spend(|patience| engine.store.fill(key, filling, patience));
+        match filled.await {
+            Ok(true) => {
+                self.function.counters.stores.one();
+                return true;
+            }
+            Ok(false) => {
+                self.function.counters.refused_stores.one();
+                tracing::debug!(key = %self.request.key, "answer not stored: the key was invalidated while it was loaded");
+            }
+            Err(error) => self.not_stored(&error),
+        }
+        false
+    }
+
+    fn not_stored(&self, error: &StoreError) {
+        self.function.counters.degraded.one();
+        tracing::debug!(key = %self.request.key, %error, "answer not stored");
+    }
+
+    pub(crate) fn failed(&self) {
+        self.function.counters.failed_loads.one();
+    }
+
+    /// Counts that a load was given up.
+    pub(crate) fn timed_out(&self) {
+        self.function.counters.timed_out_loads.one();
+        tracing::warn!(key = %self.request.key, function = self.request.site.function, "load given up: it took longer than `load_timeout`");
+    }
+
+    pub(crate) fn not_encodable(&self) {
+        self.function.counters.unencodable.one();
+        tracing::warn!(key = %self.request.key, function = self.request.site.function, "answer not stored: it refused to be serialized");
+    }
+}

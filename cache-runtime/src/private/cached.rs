@@ -1,0 +1,270 @@
+//! Answering a call: the generic shell round the engine. What happens is decided there.
+
+use std::future::Future;
+
+use tokio::time::Instant;
+
+use super::call::{Call, Rules, Stored, Unencodable};
+use super::{Cache, Look, Shape, Site, Target};
+use crate::engine::{Loading, Place, Session, Step};
+use crate::envelope::Head;
+use crate::scope::{self, Mode};
+
+/// Answers a call from the cache, or by `load`.
+pub async fn cached<R, S: Shape<R>, F: Future<Output = R>>(
+    call: Call<'_>,
+    stored: Stored<R, S>,
+    rules: Rules<'_, R, S::Value>,
+    load: F,
+) -> R {
+    let cache = call.of_cache();
+    let mut session = cache.engine.session(call.request(call.mode()));
+    let answer = match look(&mut session, stored).await {
+        Looked::Answer { answer, .. } => answer,
+        Looked::Load(loading) => {
+            let shell = Shell::new(&call, stored, &rules);
+            let answer = shell.load(&session, load).await;
+            shell.finish(&mut session, loading, answer).await
+        }
+    };
+    session.answered();
+    answer
+}
+
+/// The same for a load that owns what it needs, so that it can begin, and go on, without its caller.
+pub async fn cached_owned<R, S, L, F>(
+    call: Call<'_>,
+    stored: Stored<R, S>,
+    rules: Rules<'static, R, S::Value>,
+    load: L,
+) -> R
+where
+    R: Send + 'static,
+    S: Shape<R> + Send + Sync + 'static,
+    L: FnOnce() -> F,
+    F: Future<Output = R> + Send + Unpin + 'static,
+{
+    let cache = call.of_cache();
+    let engine = &cache.engine;
+    let mut session = engine.session(call.request(call.mode()));
+    let answer = match look(&mut session, stored).await {
+        Looked::Answer { answer, refresh } => {
+            if let Some((head, place)) = refresh.and_then(|head| Some((head, session.place()?))) {
+                let (engine, call, load) = (engine.clone(), call.owned(), load());
+                cache.engine.background.run(place, async move {
+                    let mut session = engine.background_session(call.request(Mode::Usual));
+                    if let Some(loading) = session.lead(head).await {
+                        let shell = Shell::new(&call, stored, &rules);
+                        let answer = shell.load(&session, load).await;
+                        shell.finish(&mut session, Some(loading), answer).await;
+                    }
+                });
+            }
+            answer
+        }
+        Looked::Load(loading) => {
+            let shell = Shell::new(&call, stored, &rules);
+            let mut load = load();
+            match shell.load_or_stale(&mut session, &mut load).await {
+                Early::Answer(answer) => shell.finish(&mut session, loading, answer).await,
+                Early::Stale { answer, place } => {
+                    let (engine, call) = (engine.clone(), call.owned());
+                    cache.engine.background.run(place, async move {
+                        let mut session = engine.background_session(call.request(Mode::Usual));
+                        let shell = Shell::new(&call, stored, &rules);
+                        let answer = shell.load(&session, load).await;
+                        shell.finish(&mut session, loading, answer).await;
+                    });
+                    answer
+                }
+            }
+        }
+    };
+    session.answered();
+    answer
+}
+
+/// What a look brought.
+enum Looked<R> {
+    Answer {
+        answer: R,
+        /// The head of the entry, when it is to be loaded anew in the background.
+        refresh: Option<Head>,
+    },
+    Load(Option<Loading>),
+}
+
+/// Looks until there is an answer, or this caller has to load.
+async fn look<R, S: Shape<R>>(session: &mut Session<'_>, stored: Stored<R, S>) -> Looked<R> {
+    loop {
+        match session.step().await {
+            Step::Near(kept) => {
+                if let Some(answer) = stored.near_answer(&kept) {
+                    session.served_near();
+                    return Looked::Answer {
+                        answer,
+                        refresh: None,
+                    };
+                }
+                // Another instance of the same generic function has it under the same key.
+                session.leave_near();
+            }
+            Step::Found(found) => match stored.answer(&found) {
+                Some(answer) => {
+                    let kept = session.keeps_near().then(|| stored.kept(&answer)).flatten();
+                    session.served(&found, kept);
+                    let refresh = found.refresh.then(|| found.head());
+                    return Looked::Answer { answer, refresh };
+                }
+                None => session.distrust(&found),
+            },
+            Step::Lead(loading) => return Looked::Load(Some(loading)),
+            Step::Alone => return Looked::Load(None),
+        }
+    }
+}
+
+/// What a load may end in before it ends.
+enum Early<R> {
+    Answer(R),
+    /// It takes long, and goes on in this place.
+    Stale {
+        answer: R,
+        place: Place,
+    },
+}
+
+/// How a call's load is run and what becomes of its answer.
+struct Shell<'a, R, S: Shape<R>> {
+    call: &'a Call<'a>,
+    stored: Stored<R, S>,
+    rules: &'a Rules<'a, R, S::Value>,
+}
+
+impl<'a, R, S: Shape<R>> Shell<'a, R, S> {
+    fn new(call: &'a Call<'a>, stored: Stored<R, S>, rules: &'a Rules<'a, R, S::Value>) -> Self {
+        Self {
+            call,
+            stored,
+            rules,
+        }
+    }
+
+    /// Loads, for as long as the function may take.
+    async fn load(&self, session: &Session<'_>, load: impl Future<Output = R>) -> R {
+        let Some((limit, on_timeout)) = session.load_until().zip(self.rules.on_timeout) else {
+            return load.await;
+        };
+        let expired = Instant::now() >= limit;
+        let answer = match expired {
+            // The wait for another's load has taken all the time.
+            true => None,
+            false => tokio::time::timeout_at(limit, load).await.ok(),
+        };
+        answer.unwrap_or_else(|| {
+            session.timed_out();
+            on_timeout()
+        })
+    }
+
+    /// Loads, or after `soft_timeout` takes the answer that is past its ttl, if there is one and the load may go on without this caller.
+    async fn load_or_stale(
+        &self,
+        session: &mut Session<'_>,
+        mut load: impl Future<Output = R> + Unpin,
+    ) -> Early<R> {
+        if let Some(soft) = self.call.policy.soft_timeout
+            && session.has_fallback()
+        {
+            let early = tokio::time::timeout(soft, self.load(session, &mut load)).await;
+            if let Ok(answer) = early {
+                return Early::Answer(answer);
+            }
+            if let Some(place) = session.place()
+                && let Some(answer) = self.stand_in(session)
+            {
+                return Early::Stale { answer, place };
+            }
+        }
+        Early::Answer(self.load(session, load).await)
+    }
+
+    /// Shares and stores the load's answer. Where it failed, one that is past its ttl may take its place.
+    async fn finish(&self, session: &mut Session<'_>, loading: Option<Loading>, answer: R) -> R {
+        let failed = matches!(self.stored.shape.look(&answer), Look::Failed);
+        if failed {
+            session.failed();
+        }
+        if let Some(loading) = loading.filter(Session::is_wanted) {
+            let default_ttl = session.default_ttl();
+            let judged = self
+                .call
+                .judge(self.stored, self.rules, &answer, default_ttl);
+            let loaded = judged.unwrap_or_else(|Unencodable| {
+                session.not_encodable();
+                None
+            });
+            let kept = session.keeps_near().then(|| self.stored.kept(&answer));
+            session.settle(loading, loaded, kept.flatten()).await;
+        }
+        match failed.then(|| self.stand_in(session)).flatten() {
+            Some(stale) => stale,
+            None => answer,
+        }
+    }
+
+    /// The answer past its ttl that the look has found.
+    fn stand_in(&self, session: &mut Session<'_>) -> Option<R> {
+        let found = session.fallback()?;
+        let answer = self.stored.answer(&found)?;
+        session.served(&found, None);
+        Some(answer)
+    }
+}
+
+/// Makes `target` old.
+pub async fn invalidate(site: &'static Site, cache: Option<&Cache>, target: Target) {
+    let cache = cache.cloned().unwrap_or_else(Cache::current);
+    // What fails here is logged, counted and queued there.
+    let _ = cache.engine.invalidate(site, vec![target]).await;
+}
+
+/// The stored answer, if there is a current one.
+pub async fn peek<R, S: Shape<R>>(call: Call<'_>, stored: Stored<R, S>) -> Option<R> {
+    let cache = call.of_cache();
+    let session = cache.engine.session(call.request(Mode::Usual));
+    let found = session.peek().await?;
+    stored.answer(&found)
+}
+
+/// Stores `answer` as though the function had answered it.
+pub async fn put<R, S: Shape<R>>(
+    call: Call<'_>,
+    stored: Stored<R, S>,
+    rules: Rules<'_, R, S::Value>,
+    answer: R,
+) {
+    let cache = call.of_cache();
+    let mut session = cache.engine.session(call.request(Mode::Refresh));
+    match call.judge(stored, &rules, &answer, cache.engine.default_ttl) {
+        Ok(Some(loaded)) => session.put(loaded, stored.kept(&answer)).await,
+        Ok(None) => {}
+        Err(Unencodable) => session.not_encodable(),
+    }
+}
+
+/// Runs `call` so that it loads and replaces what is stored.
+pub fn refreshing<F: Future>(
+    site: &'static Site,
+    call: F,
+) -> impl Future<Output = F::Output> + use<F> {
+    scope::within(site, Mode::Refresh, call)
+}
+
+/// Runs `call` so that it leaves the cache alone.
+pub fn uncached<F: Future>(
+    site: &'static Site,
+    call: F,
+) -> impl Future<Output = F::Output> + use<F> {
+    scope::within(site, Mode::Uncached, call)
+}

@@ -1,0 +1,268 @@
+//! A call, its answer's shape, and the conditions on it, as the expansion gives them.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Cache, Key, Look, Probe, Shape, Site, Tag};
+use crate::codec::{Nearby, Storable};
+use crate::engine::{Found, Loaded, Request};
+use crate::envelope;
+use crate::near;
+use crate::policy::Policy;
+use crate::scope::{self, Mode};
+
+/// One call of a cached function: everything about it but its types.
+#[derive(Debug)]
+pub struct Call<'a> {
+    site: &'static Site,
+    key: Key,
+    cache: Option<&'a Cache>,
+    pub(crate) policy: Policy,
+    skip_lookup: bool,
+    tags: Vec<Tag>,
+}
+
+impl<'a> Call<'a> {
+    /// A call under the site's own policy, in the default cache.
+    pub fn new(site: &'static Site, key: Key) -> Self {
+        Self {
+            site,
+            key,
+            cache: None,
+            policy: site.policy,
+            skip_lookup: false,
+            tags: Vec::new(),
+        }
+    }
+
+    /// Another cache than the installed one.
+    #[must_use]
+    pub fn cache(mut self, cache: &'a Cache) -> Self {
+        self.cache = Some(cache);
+        self
+    }
+
+    /// Does not look, and stores the fresh answer.
+    #[must_use]
+    pub fn skip_lookup(mut self, skip: bool) -> Self {
+        self.skip_lookup = skip;
+        self
+    }
+
+    /// The groups that the answer belongs to.
+    #[must_use]
+    pub fn tags(mut self, tags: Vec<Tag>) -> Self {
+        self.tags = tags;
+        self
+    }
+
+    /// The cache that it is made of.
+    pub(super) fn of_cache(&self) -> Cache {
+        self.cache.cloned().unwrap_or_else(Cache::current)
+    }
+
+    /// The same call for the background.
+    pub(super) fn owned(&self) -> Call<'static> {
+        Call {
+            site: self.site,
+            key: self.key.clone(),
+            cache: None,
+            policy: self.policy,
+            skip_lookup: false,
+            tags: self.tags.clone(),
+        }
+    }
+
+    pub(super) fn mode(&self) -> Mode {
+        match scope::take(self.site) {
+            Mode::Usual if self.skip_lookup => Mode::Refresh,
+            mode => mode,
+        }
+    }
+
+    pub(super) fn request(&self, mode: Mode) -> Request<'_> {
+        Request {
+            site: self.site,
+            key: &self.key,
+            tags: &self.tags,
+            mode,
+            policy: &self.policy,
+        }
+    }
+
+    /// What the cache is to make of `answer`; `None` when it may be neither shared nor stored.
+    pub(super) fn judge<R, S: Shape<R>>(
+        &self,
+        stored: Stored<R, S>,
+        rules: &Rules<'_, R, S::Value>,
+        answer: &R,
+        default_ttl: Duration,
+    ) -> Result<Option<Loaded>, Unencodable> {
+        let mut entry = envelope::begin();
+        match stored.shape.look(answer) {
+            Look::Failed => Ok(None),
+            Look::Absent => Ok(Some(Loaded {
+                entry,
+                absent: true,
+                ttl: self.policy.none_ttl,
+            })),
+            Look::Value(value) => {
+                if !(stored.encode)(value, &mut entry) {
+                    return Err(Unencodable);
+                }
+                let keep = rules.cache_if.is_none_or(|cache_if| cache_if(value));
+                let ttl = || {
+                    let ttl = rules.ttl_with.map(|ttl_with| ttl_with(value));
+                    ttl.or(self.policy.ttl).unwrap_or(default_ttl)
+                };
+                Ok(Some(Loaded {
+                    entry,
+                    absent: false,
+                    ttl: keep.then(ttl),
+                }))
+            }
+        }
+    }
+}
+
+pub(super) struct Unencodable;
+
+/// How the value in an answer `R` is found, and how it is written and read.
+pub struct Stored<R, S: Shape<R>> {
+    pub(super) shape: S,
+    encode: fn(&S::Value, &mut Vec<u8>) -> bool,
+    decode: fn(&[u8]) -> Option<S::Value>,
+    near: Option<NearBy<S::Value>>,
+}
+
+/// How a value is kept in the near cache, and taken from it.
+struct NearBy<V> {
+    keep: fn(&V) -> Arc<dyn Any + Send + Sync>,
+    take: fn(&(dyn Any + Send + Sync)) -> Option<V>,
+}
+
+impl<V> Copy for NearBy<V> {}
+
+impl<V> Clone for NearBy<V> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+/// The one place that asks for [`Storable`], so that an answer that is not is reported once.
+pub fn stored<R, S: Shape<R>>(_: &Probe<R>, shape: S) -> Stored<R, S>
+where
+    S::Value: Storable,
+{
+    Stored {
+        shape,
+        encode: S::Value::encode,
+        decode: S::Value::decode,
+        near: None,
+    }
+}
+
+/// The same for a function with a near cache: its values are kept as they are, and cloned.
+pub fn stored_near<R, S: Shape<R>>(probe: &Probe<R>, shape: S) -> Stored<R, S>
+where
+    S::Value: Storable + Nearby,
+{
+    let near = NearBy {
+        keep: |value: &S::Value| Arc::new(value.clone()),
+        take: |kept| kept.downcast_ref::<S::Value>().cloned(),
+    };
+    Stored {
+        near: Some(near),
+        ..stored(probe, shape)
+    }
+}
+
+impl<R, S: Shape<R>> Stored<R, S> {
+    /// No conditions yet; here their closures learn what they take.
+    pub fn rules<'a>(&self) -> Rules<'a, R, S::Value> {
+        Rules {
+            cache_if: None,
+            ttl_with: None,
+            on_timeout: None,
+        }
+    }
+
+    /// The answer that `found` stands for.
+    pub(super) fn answer(&self, found: &Found) -> Option<R> {
+        match found.value() {
+            Some(bytes) => (self.decode)(bytes).map(|value| self.shape.found(value)),
+            None => self.shape.absent(),
+        }
+    }
+
+    /// The answer that the near cache has kept.
+    pub(super) fn near_answer(&self, kept: &near::Value) -> Option<R> {
+        match kept {
+            Some(kept) => (self.near?.take)(&**kept).map(|value| self.shape.found(value)),
+            None => self.shape.absent(),
+        }
+    }
+
+    /// What the near cache keeps of an answer.
+    pub(super) fn kept(&self, answer: &R) -> Option<near::Value> {
+        match self.shape.look(answer) {
+            Look::Value(value) => Some(Some((self.near?.keep)(value))),
+            Look::Absent => Some(None),
+            Look::Failed => None,
+        }
+    }
+}
+
+impl<R, S: Shape<R>> Copy for Stored<R, S> {}
+
+impl<R, S: Shape<R>> Clone for Stored<R, S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+/// Conditions that look at the value, and what is answered in the place of one.
+pub struct Rules<'a, R, V> {
+    cache_if: Option<&'a (dyn Fn(&V) -> bool + Sync)>,
+    ttl_with: Option<&'a (dyn Fn(&V) -> Duration + Sync)>,
+    pub(super) on_timeout: Option<&'a (dyn Fn() -> R + Sync)>,
+}
+
+impl<'a, R, V> Rules<'a, R, V> {
+    /// Whether the value is stored.
+    #[must_use]
+    pub fn cache_if(mut self, cache_if: &'a (dyn Fn(&V) -> bool + Sync)) -> Self {
+        self.cache_if = Some(cache_if);
+        self
+    }
+
+    /// Its expiry.
+    #[must_use]
+    pub fn ttl_with(mut self, ttl_with: &'a (dyn Fn(&V) -> Duration + Sync)) -> Self {
+        self.ttl_with = Some(ttl_with);
+        self
+    }
+
+    /// The answer when the load takes longer than `load_timeout`.
+    #[must_use]
+    pub fn on_timeout(mut self, on_timeout: &'a (dyn Fn() -> R + Sync)) -> Self {
+        self.on_timeout = Some(on_timeout);
+        self
+    }
+}
+
+macro_rules! opaque {
+    ($($type:ty, $name:literal, [$($generics:tt)*];)*) => {$(
+        impl<$($generics)*> std::fmt::Debug for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_struct($name).finish_non_exhaustive()
+            }
+        }
+    )*};
+}
+
+opaque! {
+    Stored<R, S>, "Stored", [R, S: Shape<R>];
+    Rules<'_, R, V>, "Rules", [R, V];
+}

@@ -1,0 +1,129 @@
+//! Where answers came from, for whoever asks ([`Cache::observe`](crate::Cache::observe)).
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+
+use crate::site::Site;
+use crate::sync::{Mutex, lock};
+
+/// Calls that are told one by one; those past it are only counted.
+const MOST: usize = 1_000;
+
+tokio::task_local! {
+    static CURRENT: Arc<Collector>;
+}
+
+/// Where the answer of a call came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Source {
+    /// The near cache of this process.
+    NearHit,
+    /// The store.
+    Hit,
+    /// The store, after the answer's ttl: within `stale_while_revalidate`, or in the place of an error or a slow load.
+    Stale,
+    /// Another caller's load.
+    Coalesced,
+    /// The function's body, after a miss or because a fresh answer was asked for.
+    Load,
+    /// The function's body, without a look: switched off, `uncached`, without a usable key, or of a key that the transaction around the call has
+    /// invalidated.
+    Bypass,
+    /// The function's body or another caller's load, as the store could not be asked or an undelivered invalidation names the key.
+    Degraded,
+}
+
+impl Source {
+    /// In lower case, as for a header: `near-hit`, `hit`, `stale`, `coalesced`, `load`, `bypass`, `degraded`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NearHit => "near-hit",
+            Self::Hit => "hit",
+            Self::Stale => "stale",
+            Self::Coalesced => "coalesced",
+            Self::Load => "load",
+            Self::Bypass => "bypass",
+            Self::Degraded => "degraded",
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One answered call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Observed {
+    /// The function's path.
+    pub function: &'static str,
+    /// Where its answer came from.
+    pub source: Source,
+}
+
+/// The calls of cached functions that were answered inside [`Cache::observe`](crate::Cache::observe), in the order of their answers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Observations {
+    /// The first 1,000 of them.
+    pub calls: Vec<Observed>,
+    /// How many there were beyond those.
+    pub more: usize,
+}
+
+impl Observations {
+    /// How many of [`calls`](Self::calls) were answered from there.
+    pub fn count(&self, source: Source) -> usize {
+        self.calls
+            .iter()
+            .filter(|call| call.source == source)
+            .count()
+    }
+}
+
+#[derive(Debug)]
+struct Collector {
+    seen: Mutex<Observations>,
+    outer: Option<Arc<Self>>,
+}
+
+impl Collector {
+    fn note(&self, call: Observed) {
+        let mut seen = lock(&self.seen);
+        if seen.calls.len() < MOST {
+            seen.calls.push(call);
+        } else {
+            seen.more += 1;
+        }
+        drop(seen);
+        if let Some(outer) = &self.outer {
+            outer.note(call);
+        }
+    }
+}
+
+/// Runs `work` and tells what was answered inside it.
+pub(crate) async fn observe<F: Future>(work: F) -> (F::Output, Observations) {
+    let collector = Arc::new(Collector {
+        seen: Mutex::default(),
+        outer: CURRENT.try_with(Arc::clone).ok(),
+    });
+    let answer = CURRENT.scope(collector.clone(), work).await;
+    let seen = std::mem::take(&mut *lock(&collector.seen));
+    (answer, seen)
+}
+
+/// A call of `site` was answered.
+pub(crate) fn note(site: &'static Site, source: Source) {
+    let call = Observed {
+        function: site.function,
+        source,
+    };
+    // Nobody asks, usually.
+    let _ = CURRENT.try_with(|collector| collector.note(call));
+}
