@@ -3,6 +3,7 @@
 
 mod background;
 mod budget;
+mod lease;
 mod session;
 mod storing;
 mod switches;

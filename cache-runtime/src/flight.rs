@@ -66,6 +66,8 @@ enum State {
     Loaded(Bytes, Option<Instant>),
     /// There is nothing to share: each caller loads on its own.
     Unshared,
+    /// The ticket is not the present one: each caller asks for another.
+    Outdated,
 }
 
 /// A caller's place at a key.
@@ -82,6 +84,8 @@ pub(crate) enum Turn {
     Share(Bytes),
     /// The load that this caller waited for had nothing to share.
     Alone,
+    /// The load that this caller waited for was not begun, as something had been invalidated.
+    Again,
 }
 
 /// The right to load; dropped without an outcome, it passes to one that waits.
@@ -136,7 +140,7 @@ impl Seat {
     pub(crate) fn lead(&self, ticket: Ticket) -> Option<Leader> {
         match self.load(ticket).take()? {
             Turn::Lead(leader) => Some(leader),
-            Turn::Share(_) | Turn::Alone => None,
+            Turn::Share(_) | Turn::Alone | Turn::Again => None,
         }
     }
 
@@ -182,7 +186,7 @@ impl State {
         match self {
             Self::Vacant | Self::Running => true,
             Self::Loaded(_, expires) => expires.is_none_or(|expires| expires > Instant::now()),
-            Self::Unshared => false,
+            Self::Unshared | Self::Outdated => false,
         }
     }
 }
@@ -232,6 +236,7 @@ impl Load {
             State::Running => None,
             State::Loaded(entry, _) => Some(Turn::Share(entry.clone())),
             State::Unshared => Some(Turn::Alone),
+            State::Outdated => Some(Turn::Again),
         }
     }
 }
@@ -246,6 +251,11 @@ impl Leader {
     /// Sends all that wait to load on their own.
     pub(crate) fn share_nothing(self) {
         self.end(State::Unshared);
+    }
+
+    /// Sends all that wait to look again.
+    pub(crate) fn send_away(self) {
+        self.end(State::Outdated);
     }
 
     /// Whether anybody waits, or may still come to share the answer: not where nobody joins a load that has begun.
@@ -309,7 +319,7 @@ mod tests {
                 Bytes::from_static(b"x")
             }
             Turn::Share(bytes) => bytes,
-            Turn::Alone => unreachable!("the leader shared"),
+            Turn::Alone | Turn::Again => unreachable!("the leader shared"),
         }
     }
 

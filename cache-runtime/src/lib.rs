@@ -103,6 +103,7 @@ mod source;
 mod store;
 mod sync;
 mod targets;
+mod wakes;
 
 pub use after_commit::AfterCommit;
 pub use builder::Builder;

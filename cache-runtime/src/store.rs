@@ -11,6 +11,9 @@ use bytes::Bytes;
 use crate::envelope::Head;
 use crate::generations::Stamp;
 use crate::key::{Key, Tag, Target};
+use crate::wakes::Wakes;
+
+pub(crate) use self::redis::Asked;
 
 /// What an operation is about: a key, and the tags that its answer carries.
 #[derive(Debug, Clone, Copy)]
@@ -127,6 +130,8 @@ pub(crate) struct Filling {
     pub(crate) entry: Bytes,
     /// How long the store keeps it.
     pub(crate) life: Duration,
+    /// The token of the lease that ends with it.
+    pub(crate) lease: Option<u64>,
     /// Near caches drop what they have of the key.
     pub(crate) replaces: bool,
 }
@@ -138,6 +143,17 @@ pub(crate) enum Opening {
     Missed(Head),
     /// To replace whatever is stored: loads on their way are refused.
     Replace,
+}
+
+/// What became of asking for the lead of a load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lead {
+    /// It is the caller's.
+    Led,
+    /// A load has just failed: each instance loads for itself.
+    Free,
+    /// Another instance has it.
+    Held,
 }
 
 /// The store could not do it. The source answers instead.
@@ -245,6 +261,56 @@ impl Store {
             // Nobody else writes to this store.
             Self::Memory(_) => Ok(true),
             Self::Redis(redis) => redis.listen(patience).await,
+        }
+    }
+
+    /// Who waits for loads of other instances; `None` where there are none.
+    pub(crate) fn wakes(&self) -> Option<&Wakes> {
+        match self {
+            Self::Memory(_) => None,
+            Self::Redis(redis) => Some(redis.wakes()),
+        }
+    }
+
+    /// Asks for the lead of the load of `ticket`.
+    pub(crate) async fn lease(
+        &self,
+        key: &Key,
+        ticket: Ticket,
+        asked: Asked,
+        patience: Duration,
+    ) -> Result<Lead, StoreError> {
+        match self {
+            Self::Memory(_) => Ok(Lead::Led),
+            Self::Redis(redis) => redis.lease(key, ticket, asked, patience).await,
+        }
+    }
+
+    /// Prolongs a lease; whether it was still held.
+    pub(crate) async fn prolong(
+        &self,
+        key: &Key,
+        token: u64,
+        life: Duration,
+        patience: Duration,
+    ) -> Result<bool, StoreError> {
+        match self {
+            Self::Memory(_) => Ok(true),
+            Self::Redis(redis) => redis.prolong(key, token, life, patience).await,
+        }
+    }
+
+    /// Ends a lease, and wakes those that wait; where the load `failed`, for so long nobody waits.
+    pub(crate) async fn release(
+        &self,
+        key: &Key,
+        token: u64,
+        failed: Duration,
+        patience: Duration,
+    ) -> Result<(), StoreError> {
+        match self {
+            Self::Memory(_) => Ok(()),
+            Self::Redis(redis) => redis.release(key, token, failed, patience).await,
         }
     }
 

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::Engine;
 use super::background::{Full, Place};
 use super::budget::Budget;
+use super::lease::{Lease, Led};
 use crate::after_commit::Held;
 use crate::envelope::{self, Head, Label, Rejected};
 use crate::flight::{Leader, Seat, Turn};
@@ -20,7 +21,7 @@ use crate::policy::{Policy, SingleFlight};
 use crate::scope::Mode;
 use crate::site::Site;
 use crate::source::{self, Source};
-use crate::store::{Address, Opening, StoreError, Ticket};
+use crate::store::{Address, Busy, Opening, StoreError, Ticket};
 
 /// How often a call looks again because somebody else stored an entry between its look and its announcement.
 const LOOKS: usize = 4;
@@ -93,6 +94,8 @@ pub(crate) struct Loading {
     pub(super) began: Instant,
     /// Whether the answer is stored. A newer version of the program has stored its answer: it stays.
     pub(super) stores: bool,
+    /// The lead of the load in the fleet.
+    pub(super) lease: Option<Lease>,
 }
 
 /// The lead of a load, in this process.
@@ -199,8 +202,8 @@ impl<'a> Session<'a> {
             return self.alone(Source::Degraded);
         }
         let seat = self.engine.flights.sit(&self.flight());
-        self.turn(seat, Ticket::BLIND, false, Source::Degraded)
-            .await
+        let step = self.turn(seat, Ticket::BLIND, false, Source::Degraded);
+        step.await.unwrap_or_else(|| self.alone(Source::Degraded))
     }
 
     /// Whether an undelivered invalidation names this call's key: its answer is neither looked up nor stored.
@@ -297,24 +300,74 @@ impl<'a> Session<'a> {
             self.function.counters.misses.one();
             tracing::debug!(key = %self.request.key, "cache miss");
         }
-        Ok(Some(self.turn(seat, ticket, stores, Source::Load).await))
+        let step = match opening {
+            Opening::Missed(head) if self.leads_in_fleet(ticket) => {
+                self.fleet_turn(seat, ticket, stores, &head).await?
+            }
+            _ => self.turn(seat, ticket, stores, Source::Load).await,
+        };
+        Ok(step)
     }
 
-    /// Leads the load of `ticket`, or waits for who does.
-    async fn turn(&mut self, seat: Seat, ticket: Ticket, stores: bool, source: Source) -> Step {
+    /// Whether a load with this ticket is one for the fleet: not what is not stored, since the others could not read it.
+    fn leads_in_fleet(&self, ticket: Ticket) -> bool {
+        self.request.policy.single_flight == SingleFlight::Fleet && ticket.busy == Busy::No
+    }
+
+    /// The same as [`turn`](Self::turn), among all instances: who leads in this process asks for the lead in the fleet.
+    async fn fleet_turn(
+        &mut self,
+        seat: Seat,
+        ticket: Ticket,
+        stores: bool,
+        head: &Head,
+    ) -> Result<Option<Step>, StoreError> {
+        let step = self.turn(seat, ticket, stores, Source::Load).await;
+        let Some(Step::Lead(mut loading)) = step else {
+            return Ok(step);
+        };
+        match self.lead_in_fleet(ticket, head).await? {
+            Led::Here(lease) => {
+                loading.lease = lease;
+                loading.began = Instant::now();
+                Ok(Some(Step::Lead(loading)))
+            }
+            Led::Found(mut found) => {
+                if let Some(flight) = loading.flight {
+                    flight.leader.share(found.entry.clone(), found.fresh);
+                }
+                found.source = Source::Coalesced;
+                Ok(Some(Step::Found(found)))
+            }
+            Led::Outdated => {
+                if let Some(flight) = loading.flight {
+                    flight.leader.send_away();
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    /// Leads the load of `ticket`, or waits for who does; `None`: look again.
+    async fn turn(
+        &mut self,
+        seat: Seat,
+        ticket: Ticket,
+        stores: bool,
+        source: Source,
+    ) -> Option<Step> {
         self.source = source;
         self.missed.get_or_insert_with(Instant::now);
         if self.request.policy.single_flight == SingleFlight::Off {
-            return Step::Lead(self.loading(None, ticket, stores));
+            return Some(Step::Lead(self.loading(None, ticket, stores)));
         }
         let wait = self.longest_wait();
         let turn = tokio::time::timeout(wait, seat.turn(ticket)).await;
         let turn = turn.unwrap_or_else(|_| {
-            self.function.counters.abandoned_waits.one();
-            tracing::debug!(key = %self.request.key, waited = ?wait, "another caller's load takes long: it is not waited for any more");
+            self.wait_abandoned();
             Turn::Alone
         });
-        match turn {
+        Some(match turn {
             Turn::Lead(leader) => {
                 Step::Lead(self.loading(Some(Flight { leader, seat }), ticket, stores))
             }
@@ -341,18 +394,29 @@ impl<'a> Session<'a> {
                 Some(found) => Step::Found(found),
                 None => self.alone(source),
             },
-        }
+            Turn::Again => return None,
+        })
+    }
+
+    /// Counts that another caller's load is not waited for any more.
+    pub(super) fn wait_abandoned(&self) {
+        self.function.counters.abandoned_waits.one();
+        tracing::debug!(key = %self.request.key, "another caller's load takes long: it is not waited for any more");
     }
 
     /// How long another caller's load is waited for.
-    fn longest_wait(&self) -> Duration {
+    pub(super) fn longest_wait(&self) -> Duration {
         let policy = self.request.policy;
-        let lock = policy.lock.unwrap_or(LOCK);
         let soft = policy.soft_timeout.filter(|_| self.fallback.is_some());
         [soft, policy.load_timeout]
             .into_iter()
             .flatten()
-            .fold(lock, Duration::min)
+            .fold(self.lock(), Duration::min)
+    }
+
+    /// How long a lease lasts that is not prolonged.
+    pub(super) fn lock(&self) -> Duration {
+        self.request.policy.lock.unwrap_or(LOCK)
     }
 
     /// When the load is given up; what was waited for others' counts.
@@ -392,8 +456,19 @@ impl<'a> Session<'a> {
             .spend(|patience| engine.store.open(at, &opening, patience));
         let ticket = opened.await.ok()??;
         let leader = seat.lead(ticket)?;
+        // What is being written is not stored, and would not be fresh.
+        if ticket.busy != Busy::No {
+            return None;
+        }
+        let lease = match self.ask_for_lease(ticket, false).await {
+            Ok(Ok(lease)) => lease,
+            // Another instance loads it, or has just failed to.
+            Ok(Err(_)) | Err(_) => return None,
+        };
         self.function.counters.refreshes.one();
-        Some(self.loading(Some(Flight { leader, seat }), ticket, true))
+        let mut loading = self.loading(Some(Flight { leader, seat }), ticket, true);
+        loading.lease = lease;
+        Some(loading)
     }
 
     pub(super) fn loading(&self, flight: Option<Flight>, ticket: Ticket, stores: bool) -> Loading {
@@ -403,10 +478,11 @@ impl<'a> Session<'a> {
             ticket,
             began: Instant::now(),
             stores,
+            lease: None,
         }
     }
 
-    async fn read(&self, at: Address<'_>) -> Result<Result<Found, Miss>, StoreError> {
+    pub(super) async fn read(&self, at: Address<'_>) -> Result<Result<Found, Miss>, StoreError> {
         let engine = self.engine;
         let began = Instant::now();
         let seen = self
@@ -578,7 +654,7 @@ impl Found {
 
 /// Nothing was found that answers the call at once.
 #[derive(Debug, Default)]
-struct Miss {
+pub(super) struct Miss {
     /// Of the entry that was found and not accepted.
     head: Head,
     newer: bool,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::lease::Lease;
 use super::session::{Flight, Loading, Session};
 use crate::codec::Codec;
 use crate::envelope::{self, Label};
@@ -43,10 +44,14 @@ impl Session<'_> {
             ticket,
             began,
             stores,
+            lease,
         } = loading;
         let Some(mut loaded) = loaded else {
             if let Some(flight) = flight {
                 flight.leader.share_nothing();
+            }
+            if let Some(lease) = lease {
+                lease.failed();
             }
             return;
         };
@@ -58,7 +63,7 @@ impl Session<'_> {
             flight.seat
         });
         let stored = match ttl {
-            Some(ttl) if stores => self.fill(ticket, entry, ttl).await,
+            Some(ttl) if stores => self.fill(ticket, lease, entry, ttl).await,
             Some(_) => false,
             None => {
                 self.displace().await;
@@ -96,7 +101,7 @@ impl Session<'_> {
             Ok(Some(ticket)) => {
                 let entry = self.seal(loaded, ticket, Duration::ZERO);
                 let size = entry.len();
-                if self.fill(ticket, entry, ttl).await {
+                if self.fill(ticket, None, entry, ttl).await {
                     self.keep_near(size, Some(ttl), kept);
                 }
             }
@@ -139,7 +144,13 @@ impl Session<'_> {
     }
 
     /// Whether it was stored.
-    async fn fill(&self, ticket: Ticket, entry: Bytes, ttl: Duration) -> bool {
+    async fn fill(
+        &self,
+        ticket: Ticket,
+        lease: Option<Lease>,
+        entry: Bytes,
+        ttl: Duration,
+    ) -> bool {
         if ticket.busy != Busy::No {
             self.function.counters.held_back.one();
             return false;
@@ -149,12 +160,17 @@ impl Session<'_> {
             fence: ticket.fence,
             entry,
             life: ttl.saturating_add(self.request.policy.grace()),
+            lease: lease.as_ref().map(Lease::token),
             replaces: self.request.mode == Mode::Refresh,
         };
         let filled = self
             .budget
             .spend(|patience| engine.store.fill(key, filling, patience));
-        match filled.await {
+        let filled = filled.await;
+        if let (Ok(_), Some(lease)) = (&filled, lease) {
+            lease.was_ended();
+        }
+        match filled {
             Ok(true) => {
                 self.function.counters.stores.one();
                 return true;

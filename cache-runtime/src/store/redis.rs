@@ -7,10 +7,13 @@
 //! | `prefix:%tags` | hash: the generations of tags |
 //! | `prefix:%mark:exec`, `prefix:%mark:%tags` | hash: what writers are about to write, and until when |
 //! | `prefix:%pushes` | how many invalidations were pushed; with `@` and the database's number the name of their channel |
+//! | `prefix:%lease:{prefix:exec:dashboard:ws12}` | hash: which instance loads for the fleet, and with which ticket |
+//! | `prefix:%wake@0` | the channel of those that wait for such a load |
 //! | `prefix:%fence:{prefix:exec:dashboard:ws12}` | while a load runs: its fence, in the entry's slot of a cluster |
 
 mod attempt;
 mod change;
+mod lease;
 pub(crate) mod link;
 mod sweep;
 
@@ -21,12 +24,14 @@ use bytes::Bytes;
 use redis::aio::ConnectionLike;
 use redis::{Client, Pipeline, RedisError, Script, ScriptInvocation, Value};
 
+pub(crate) use self::lease::Asked;
 use self::link::{Link, Live, Settings};
 use super::{Address, Busy, Filling, Opening, Seen, StoreError, Ticket};
 use crate::envelope::HEADER;
 use crate::generations::{self, Field, ROOT, Stamp, Stamping};
 use crate::key::{Key, Tag};
 use crate::near;
+use crate::wakes::Wakes;
 
 /// How long an abandoned load's fence stays. A load that takes longer is answered and not stored.
 const FENCE_LIFE: Duration = Duration::from_secs(600);
@@ -190,6 +195,13 @@ impl Redis {
             .arg(milliseconds(filling.life).max(1))
             .arg(self.channel())
             .arg(push);
+        if let Some(token) = filling.lease {
+            script
+                .key(self.lease_of(key))
+                .arg(token)
+                .arg(self.link.wake_channel())
+                .arg(key);
+        }
         let script = &script;
         // Not again: what was stored meanwhile is not to be taken for a refusal.
         self.attempt_once(patience, move |live| async move {
@@ -215,6 +227,11 @@ impl Redis {
             Ok(live.listen(&self.link).await)
         })
         .await
+    }
+
+    /// Who waits for other instances' loads.
+    pub(crate) fn wakes(&self) -> &Wakes {
+        self.link.wakes()
     }
 
     /// Sees to it that near hits soon have a proof again that nothing was missed.

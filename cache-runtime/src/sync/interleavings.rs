@@ -81,6 +81,7 @@ fn call(memory: &Memory, source: &AtomicU64, opening: Option<Opening>) -> u64 {
                 fence: ticket.fence,
                 entry: entry(ticket.stamp, value),
                 life: LONG,
+                lease: None,
                 replaces: false,
             };
             memory.fill(&key, filling);

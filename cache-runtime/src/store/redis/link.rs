@@ -17,6 +17,7 @@ use crate::policy::OnRestart;
 use crate::store::StoreError;
 use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use crate::sync::{Mutex, lock};
+use crate::wakes::Wakes;
 
 /// Waits between attempts to connect; doubled from the first to the last, so that a server that comes back is found within the
 /// last one. They go on growing where a connection is made and then carries nothing.
@@ -31,6 +32,8 @@ pub(crate) struct Live {
     heard: Arc<AtomicU64>,
     /// Whether it hears of invalidations, once somebody has asked it to.
     listens: OnceCell<bool>,
+    /// Whether it hears of other instances' loads that ended.
+    wakes: OnceCell<bool>,
     /// Operations that failed on it in a row.
     failures: AtomicU32,
 }
@@ -54,6 +57,15 @@ impl Live {
             .listens
             .get_or_init(|| link.shared.listen(self.connection(), &self.heard))
             .await
+    }
+
+    /// Sees to it that this connection hears of other instances' loads that ended. Where it cannot, those that wait look now and then.
+    pub(crate) async fn hear_wakes(&self, link: &Link) {
+        let subscribe = async {
+            let done = self.connection().subscribe(link.wake_channel()).await;
+            done.is_ok()
+        };
+        self.wakes.get_or_init(|| subscribe).await;
     }
 }
 
@@ -82,6 +94,8 @@ struct Shared {
     settings: Settings,
     /// Channels are the server's, not a database's.
     channel: String,
+    wake_channel: String,
+    wakes: Arc<Wakes>,
     cannot_push: AtomicBool,
     /// Attempts to connect since an operation has last succeeded.
     fruitless: AtomicU32,
@@ -106,6 +120,8 @@ impl Link {
         let database = client.get_connection_info().redis_settings().db();
         let shared = Shared {
             channel: format!("{}@{database}", pushes(&settings.prefix)),
+            wake_channel: format!("{}%wake@{database}", settings.prefix),
+            wakes: Arc::default(),
             cannot_push: AtomicBool::new(false),
             fruitless: AtomicU32::new(0),
             client,
@@ -142,6 +158,16 @@ impl Link {
             Ok(State::Live(live)) => Ok(live.clone()),
             _ => Err(NotConnected),
         }
+    }
+
+    /// Who waits for other instances' loads.
+    pub(crate) fn wakes(&self) -> &Wakes {
+        &self.shared.wakes
+    }
+
+    /// Where it is told that a load ended.
+    pub(crate) fn wake_channel(&self) -> &str {
+        &self.shared.wake_channel
     }
 
     /// Whether the circuit is open: there is no connection, and one is being made.
@@ -316,6 +342,7 @@ impl Shared {
             incarnation,
             heard,
             listens,
+            wakes: OnceCell::new_with((!can_push).then_some(false)),
             failures: AtomicU32::new(0),
         })
     }
@@ -326,13 +353,19 @@ impl Shared {
         heard: Arc<AtomicU64>,
     ) -> Result<(MultiplexedConnection, bool), RedisError> {
         let (near, channel) = (self.settings.near.clone(), self.channel.clone());
+        let (wakes, wake_channel) = (self.wakes.clone(), self.wake_channel.clone());
         // Called in order, and before the answers that follow on this connection are handed out.
         let hear = move |push: PushInfo| {
             if let (PushKind::Message, [Value::BulkString(from), Value::BulkString(push)]) =
                 (&push.kind, &push.data[..])
-                && *from == channel.as_bytes()
             {
-                near.hear(push, &heard);
+                if *from == channel.as_bytes() {
+                    near.hear(push, &heard);
+                } else if *from == wake_channel.as_bytes()
+                    && let Ok(key) = std::str::from_utf8(push)
+                {
+                    wakes.wake(key);
+                }
             }
             Ok::<_, SendError>(())
         };

@@ -1,0 +1,15 @@
+-- Asks for the lead of a load in the fleet.
+-- KEYS: lease
+-- ARGV: token of the one who asks, the ticket that its load was announced with, life in ms, 1 when it will wait
+-- Returns 'led' when it leads, 'free' when a load with this ticket has just failed, so that each process loads for itself, or 'held'.
+local token, ticket, failed = unpack(redis.call('HMGET', KEYS[1], 'token', 'ticket', 'failed'))
+-- Another ticket is of a load from before an invalidation, or after one: nobody waits for it.
+if ticket == ARGV[2] and token ~= ARGV[1] then
+  if failed then return 'free' end
+  if ARGV[4] == '1' then redis.call('HSET', KEYS[1], 'awaited', 1) end
+  return 'held'
+end
+redis.call('DEL', KEYS[1])
+redis.call('HSET', KEYS[1], 'token', ARGV[1], 'ticket', ARGV[2])
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+return 'led'

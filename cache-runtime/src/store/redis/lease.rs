@@ -1,0 +1,105 @@
+//! Leases: who loads for the fleet.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use redis::{Script, Value};
+
+use super::{Redis, milliseconds, unexpected};
+use crate::key::Key;
+use crate::store::{Lead, StoreError, Ticket};
+
+static LEASE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lease.lua")));
+static RELEASE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("release.lua")));
+
+impl Redis {
+    pub(crate) async fn lease(
+        &self,
+        key: &Key,
+        ticket: Ticket,
+        asked: Asked,
+        patience: Duration,
+    ) -> Result<Lead, StoreError> {
+        let mut script = LEASE.prepare_invoke();
+        script
+            .key(self.lease_of(key.as_str()))
+            .arg(asked.token)
+            .arg(format!("{:x}.{:x}", ticket.stamp.0, ticket.fence))
+            .arg(milliseconds(asked.life).max(1))
+            .arg(u8::from(asked.waits));
+        let script = &script;
+        self.attempt(patience, move |live| async move {
+            if asked.waits {
+                // Before it is asked, so that no end is missed.
+                live.hear_wakes(&self.link).await;
+            }
+            let said: String = script.invoke_async(&mut live.connection()).await?;
+            match said.as_str() {
+                "led" => Ok(Lead::Led),
+                "free" => Ok(Lead::Free),
+                "held" => Ok(Lead::Held),
+                _ => Err(unexpected(&Value::BulkString(said.into_bytes()))),
+            }
+        })
+        .await
+    }
+
+    /// Prolongs the lease of `token`; whether it was still held.
+    pub(crate) async fn prolong(
+        &self,
+        key: &Key,
+        token: u64,
+        life: Duration,
+        patience: Duration,
+    ) -> Result<bool, StoreError> {
+        self.change_lease(key, token, milliseconds(life).max(1), 0, patience)
+            .await
+    }
+
+    /// Ends the lease of `token`, and wakes those that wait. For `failed` others that have the same ticket load for themselves.
+    pub(crate) async fn release(
+        &self,
+        key: &Key,
+        token: u64,
+        failed: Duration,
+        patience: Duration,
+    ) -> Result<(), StoreError> {
+        self.change_lease(key, token, 0, milliseconds(failed), patience)
+            .await
+            .map(|_| ())
+    }
+
+    async fn change_lease(
+        &self,
+        key: &Key,
+        token: u64,
+        life: u64,
+        failed: u64,
+        patience: Duration,
+    ) -> Result<bool, StoreError> {
+        let mut script = RELEASE.prepare_invoke();
+        script
+            .key(self.lease_of(key.as_str()))
+            .arg(token)
+            .arg(life)
+            .arg(failed)
+            .arg(self.link.wake_channel())
+            .arg(key.as_str());
+        self.run(&script, patience, |_, answer| Ok(answer == Value::Int(1)))
+            .await
+    }
+
+    pub(super) fn lease_of(&self, key: &str) -> String {
+        format!("{0}%lease:{{{0}{key}}}", self.prefix)
+    }
+}
+
+/// What is asked for with a lease.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked {
+    /// One for each acquisition.
+    pub(crate) token: u64,
+    pub(crate) life: Duration,
+    /// Whether the one who asks waits when it is held by another.
+    pub(crate) waits: bool,
+}
