@@ -43,7 +43,7 @@ pub(crate) trait Options: Default {
         false
     }
 
-    /// Is told what a misspelled option probably was, so that it is not reported as missing too.
+    /// Is told what an option that cannot be read probably was, so that it is not reported as missing too.
     fn meant(&mut self, _option: &str) {}
 }
 
@@ -135,6 +135,7 @@ fn item<T: Options>(options: &mut T, input: ParseStream<'_>, mistakes: &mut Mist
                 format!("write it like `{example}`"),
                 "without its value the option says nothing",
             );
+            options.meant(&name);
             false
         }
     }

@@ -6,8 +6,10 @@ pub(crate) mod event;
 pub(crate) mod invalidates;
 mod key;
 mod policy;
+mod stale;
 mod target;
 mod time;
+mod waiting;
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::ToTokens;

@@ -18,6 +18,8 @@ pub(crate) struct Cached {
     pub(crate) ttl: Time,
     pub(crate) none_ttl: Time,
     pub(crate) local: Time,
+    pub(crate) stale: Stale,
+    pub(crate) waiting: Waiting,
     pub(crate) version: Option<u16>,
     pub(crate) ttl_with: Option<Expr>,
     pub(crate) cache_if: Option<Expr>,
@@ -69,6 +71,32 @@ pub(crate) enum Time {
     Default,
     Milliseconds(u64),
     Expr(Expr),
+}
+
+/// What becomes of answers near their ttl, and past it.
+pub(crate) struct Stale {
+    pub(crate) while_revalidate: Time,
+    pub(crate) if_error: Time,
+    /// The factor of XFetch.
+    pub(crate) refresh_ahead: Option<f64>,
+}
+
+/// Who loads, and how long anybody waits for it.
+pub(crate) struct Waiting {
+    pub(crate) single_flight: Option<SingleFlight>,
+    pub(crate) lock: Time,
+    pub(crate) soft_timeout: Time,
+    pub(crate) load_timeout: Time,
+    /// A closure without arguments, or the path of a function.
+    pub(crate) on_timeout: Option<Expr>,
+}
+
+/// Who loads when many miss.
+#[derive(Clone, Copy)]
+pub(crate) enum SingleFlight {
+    Process,
+    Fleet,
+    Off,
 }
 
 /// `#[invalidates]` on a function.

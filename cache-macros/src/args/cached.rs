@@ -22,12 +22,22 @@ pub(crate) struct CachedArgs {
     pub(crate) skip: Vec<Ident>,
     pub(crate) skip_cache: Option<Given<Expr>>,
     pub(crate) local: Option<Given<Expr>>,
+    pub(crate) stale_while_revalidate: Option<Given<Expr>>,
+    pub(crate) stale_if_error: Option<Given<Expr>>,
+    pub(crate) refresh_ahead: Option<Given<Expr>>,
+    pub(crate) single_flight: Option<Given<Expr>>,
+    pub(crate) lock: Option<Given<Expr>>,
+    pub(crate) soft_timeout: Option<Given<Expr>>,
+    pub(crate) load_timeout: Option<Given<Expr>>,
+    pub(crate) on_timeout: Option<Given<Expr>>,
     pub(crate) version: Option<Given<Expr>>,
     pub(crate) tags: Option<Given<Vec<LitStr>>>,
     pub(crate) cache: Option<Given<Option<Expr>>>,
     pub(crate) runtime: Option<Given<Path>>,
     pub(crate) companion: Option<Given<Expr>>,
     skip_word: Option<Ident>,
+    /// What is said of options that could not be read.
+    meant: Vec<String>,
 }
 
 impl Options for CachedArgs {
@@ -41,6 +51,14 @@ impl Options for CachedArgs {
         ("skip", "skip(db, ctx)"),
         ("skip_cache", "skip_cache = force"),
         ("local", "local = \"10s\""),
+        ("stale_while_revalidate", "stale_while_revalidate = \"1m\""),
+        ("stale_if_error", "stale_if_error = \"1h\""),
+        ("refresh_ahead", "refresh_ahead = on"),
+        ("single_flight", "single_flight = fleet"),
+        ("lock", "lock = \"5s\""),
+        ("soft_timeout", "soft_timeout = \"200ms\""),
+        ("load_timeout", "load_timeout = \"2s\""),
+        ("on_timeout", "on_timeout = || DbError::Timeout"),
         ("version", "version = 2"),
         ("tags", "tags = [\"workspace:{workspace_id}\"]"),
         ("cache", "cache = state.cache"),
@@ -53,7 +71,10 @@ impl Options for CachedArgs {
         ("expire", "`ttl = \"30m\"`"),
         ("expires", "`ttl = \"30m\"`"),
         ("expiry", "`ttl = \"30m\"`"),
-        ("timeout", "`ttl = \"30m\"`"),
+        (
+            "timeout",
+            "`ttl = \"30m\"` for the answer, and `load_timeout = \"2s\"` for the body",
+        ),
         ("l1", "`local = \"10s\"`"),
         ("near", "`local = \"10s\"`"),
         ("memory", "`local = \"10s\"`"),
@@ -75,6 +96,40 @@ impl Options for CachedArgs {
         ("skip_args", "`skip(db, ctx)`"),
         ("ignore", "`skip(db, ctx)`"),
         ("tag", "`tags = [\"workspace:{workspace_id}\"]`"),
+        ("swr", "`stale_while_revalidate = \"1m\"`"),
+        ("revalidate", "`stale_while_revalidate = \"1m\"`"),
+        ("grace", "`stale_while_revalidate = \"1m\"`"),
+        (
+            "stale",
+            "`stale_while_revalidate = \"1m\"` or `stale_if_error = \"1h\"`",
+        ),
+        ("keep", "`stale_if_error = \"1h\"`"),
+        ("fail_safe", "`stale_if_error = \"1h\"`"),
+        ("result_fallback", "`stale_if_error = \"1h\"`"),
+        ("fallback", "`stale_if_error = \"1h\"`"),
+        ("refresh", "`refresh_ahead = on`"),
+        ("eager_refresh", "`refresh_ahead = on`"),
+        ("early_refresh", "`refresh_ahead = on`"),
+        ("early_expiration", "`refresh_ahead = on`"),
+        ("xfetch", "`refresh_ahead = on`"),
+        ("beta", "`refresh_ahead = 1.0`"),
+        (
+            "sync",
+            "`single_flight = process` or `single_flight = fleet`",
+        ),
+        (
+            "sync_writes",
+            "`single_flight = process` or `single_flight = fleet`",
+        ),
+        (
+            "coalesce",
+            "`single_flight = process` or `single_flight = fleet`",
+        ),
+        ("lease", "`lock = \"5s\"`"),
+        ("lock_timeout", "`lock = \"5s\"`"),
+        ("deadline", "`load_timeout = \"2s\"`"),
+        ("hard_timeout", "`load_timeout = \"2s\"`"),
+        ("factory_timeout", "`load_timeout = \"2s\"`"),
     ];
 
     fn option(
@@ -124,6 +179,14 @@ impl Options for CachedArgs {
                     "key" => &mut self.key,
                     "skip_cache" => &mut self.skip_cache,
                     "local" => &mut self.local,
+                    "stale_while_revalidate" => &mut self.stale_while_revalidate,
+                    "stale_if_error" => &mut self.stale_if_error,
+                    "refresh_ahead" => &mut self.refresh_ahead,
+                    "single_flight" => &mut self.single_flight,
+                    "lock" => &mut self.lock,
+                    "soft_timeout" => &mut self.soft_timeout,
+                    "load_timeout" => &mut self.load_timeout,
+                    "on_timeout" => &mut self.on_timeout,
                     "version" => &mut self.version,
                     _ => &mut self.companion,
                 };
@@ -159,10 +222,16 @@ impl Options for CachedArgs {
         if option.contains("namespace") {
             self.namespace.get_or_insert(None);
         }
+        self.meant.push(option.to_owned());
     }
 }
 
 impl CachedArgs {
+    /// Whether an option that could not be read was probably this one.
+    pub(crate) fn is_meant(&self, option: &str) -> bool {
+        self.meant.iter().any(|meant| meant.contains(option))
+    }
+
     fn skip(
         &mut self,
         word: Ident,

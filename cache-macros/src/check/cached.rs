@@ -4,7 +4,7 @@ use proc_macro2::Span;
 use syn::ext::IdentExt;
 use syn::{GenericArgument, PathArguments, Type, Visibility};
 
-use super::{key, names_in, placeholder, policy, template, time};
+use super::{key, names_in, placeholder, policy, stale, template, time, waiting};
 use crate::args::cached::CachedArgs;
 use crate::errors::Mistakes;
 use crate::function::{Function, last_segment};
@@ -40,6 +40,8 @@ pub(crate) fn check(
         ttl,
         none_ttl,
         local,
+        stale: stale::check(&args, &function, mistakes),
+        waiting: waiting::check(&args, &function, mistakes),
         version: policy::version(args.version.as_ref(), mistakes),
         ttl_with: policy::rule(
             args.ttl_with.as_ref(),
@@ -69,7 +71,13 @@ pub(crate) fn check(
 /// What else than the key the companion has to know to find or store an answer.
 fn policy_names(cached: &Cached) -> Names {
     let mut names = Names::new();
-    for time in [&cached.ttl, &cached.none_ttl, &cached.local] {
+    for time in [
+        &cached.ttl,
+        &cached.none_ttl,
+        &cached.local,
+        &cached.stale.while_revalidate,
+        &cached.stale.if_error,
+    ] {
         if let Time::Expr(expr) = time {
             names.extend(mentions::of_expr(expr));
         }

@@ -1,12 +1,13 @@
 //! Expiry, conditions, versions: what is kept, and for how long.
 
-use syn::{Expr, Lit, Type};
+use proc_macro2::Ident;
+use syn::{Expr, Lit, PathSegment, Type};
 
 use super::{is_closure_or_path, plain_name, time, unwrapped};
 use crate::args::Given;
 use crate::args::cached::CachedArgs;
 use crate::errors::Mistakes;
-use crate::function::last_segment;
+use crate::function::{Function, last_segment};
 use crate::model::Time;
 
 /// `ttl` and `ttl_with` exclude each other.
@@ -133,6 +134,27 @@ pub(super) fn none_ttl(args: &CachedArgs, stored: Option<&Type>, mistakes: &mut 
         );
     }
 }
+
+/// What is answered when a load fails, or in the place of its `Err`, needs an answer that can be `Err`.
+pub(super) fn needs_err(word: &Ident, danger: &str, function: &Function, mistakes: &mut Mistakes) {
+    if function.answer().is_some_and(never_fails) {
+        mistakes.at(
+            word,
+            format!("`{word}` needs an answer that can be `Err`"),
+            format!("answer a `Result`, or leave `{word}` out"),
+            danger,
+        );
+    }
+}
+
+/// Certainly neither `Result` nor an alias of it.
+fn never_fails(answer: &Type) -> bool {
+    let is_wrapper = |segment: &PathSegment| INFALLIBLE.iter().any(|name| segment.ident == name);
+    is_simple(answer)
+        || (matches!(answer, Type::Path(_)) && last_segment(answer).is_some_and(is_wrapper))
+}
+
+const INFALLIBLE: [&str; 4] = ["Option", "Json", "Arc", "Box"];
 
 /// A tuple, an array or one of std's plain types: certainly neither `Option` nor `Result`, nor an alias of one.
 pub(super) fn is_simple(ty: &Type) -> bool {

@@ -3,6 +3,7 @@
 use syn::{Expr, Lit, UnOp};
 
 use super::unwrapped;
+use crate::args::Given;
 use crate::duration::{Wrong, milliseconds};
 use crate::errors::Mistakes;
 use crate::model::Time;
@@ -23,6 +24,10 @@ pub(super) struct Meaning {
     endless: &'static str,
     /// What a wrong unit would do.
     unit: &'static str,
+    /// The units of what is usually written.
+    usual: [&'static str; 2],
+    /// What taking one of them for the other would do.
+    taken: &'static str,
 }
 
 pub(super) const TTL: Meaning = Meaning {
@@ -34,6 +39,8 @@ pub(super) const TTL: Meaning = Meaning {
     nothing: "nothing would ever be found, and each call would pay for looking",
     endless: "an entry without an end would outlive every bug and every correction",
     unit: "keeps answers too long, or not at all",
+    usual: ["s", "m"],
+    taken: "seconds taken for minutes last sixty times too long",
 };
 
 pub(super) const NONE_TTL: Meaning = Meaning {
@@ -53,6 +60,67 @@ pub(super) const LOCAL: Meaning = Meaning {
     ..TTL
 };
 
+pub(super) const STALE_WHILE_REVALIDATE: Meaning = Meaning {
+    name: "stale_while_revalidate",
+    example: "1m",
+    longest: "1d",
+    closure: "write a time, `stale_while_revalidate = \"1m\"`, or an expression of the parameters",
+    zero: "give it a time, `stale_while_revalidate = \"1m\"`, or leave it out",
+    nothing: "no old answer would ever be served, and callers would wait for each load",
+    endless: "whoever asks first after a long time would get an answer from long ago",
+    unit: "serves answers that are far too old, or none",
+    ..TTL
+};
+
+pub(super) const STALE_IF_ERROR: Meaning = Meaning {
+    name: "stale_if_error",
+    example: "1h",
+    longest: "1w",
+    closure: "write a time, `stale_if_error = \"1h\"`, or an expression of the parameters",
+    zero: "give it a time, `stale_if_error = \"1h\"`, or leave it out",
+    nothing: "no old answer would be at hand when the body answers an `Err`",
+    endless: "a source that is gone for good would not be noticed: its last answer would be served for as long",
+    unit: "serves answers that are far too old, or none",
+    ..TTL
+};
+
+pub(super) const LOCK: Meaning = Meaning {
+    name: "lock",
+    example: "5s",
+    longest: "1m",
+    closure: "write the longest time that a caller may wait: `lock = \"5s\"`",
+    zero: "give it a time, `lock = \"5s\"`, or write `single_flight = off`",
+    nothing: "nobody would wait for another's load, and each caller would load",
+    endless: "callers would wait as long for a load that hangs, or whose process was killed",
+    unit: "lets callers wait for long, or load side by side",
+    usual: ["ms", "s"],
+    taken: "seconds taken for milliseconds last a thousand times too long",
+};
+
+pub(super) const SOFT_TIMEOUT: Meaning = Meaning {
+    name: "soft_timeout",
+    example: "200ms",
+    longest: "10s",
+    closure: "write the time after which an old answer is better than none: `soft_timeout = \"200ms\"`",
+    zero: "give it a time, `soft_timeout = \"200ms\"`; an old answer at once is `stale_while_revalidate = \"1m\"`",
+    nothing: "old answers would be served before the body could give a new one",
+    endless: "callers would wait for the body while an old answer is at hand",
+    unit: "serves old answers too early, or too late",
+    ..LOCK
+};
+
+pub(super) const LOAD_TIMEOUT: Meaning = Meaning {
+    name: "load_timeout",
+    example: "2s",
+    longest: "10m",
+    closure: "write the time that the body may take: `load_timeout = \"2s\"`",
+    zero: "give it a time, `load_timeout = \"2s\"`, or leave it out",
+    nothing: "each load would be given up before it has begun",
+    endless: "callers would wait as long for a load that hangs",
+    unit: "gives loads up too early, or too late",
+    ..LOCK
+};
+
 pub(super) const CRASH_SAFE: Meaning = Meaning {
     name: "crash_safe",
     example: "30s",
@@ -62,6 +130,7 @@ pub(super) const CRASH_SAFE: Meaning = Meaning {
     nothing: "the announcement would be over before the body runs, and a crash would leave what is old in the cache",
     endless: "after a crash readers would go without the cache for as long",
     unit: "ends the announcement before the body, or keeps readers from the cache for long",
+    ..TTL
 };
 
 pub(super) const HOLD_OFF: Meaning = Meaning {
@@ -73,7 +142,17 @@ pub(super) const HOLD_OFF: Meaning = Meaning {
     nothing: "what is read from a replica that lags behind would be stored as if it were new",
     endless: "for as long after each write nothing would be stored, and all loads hit the database",
     unit: "holds off too short, or keeps answers from the cache for long",
+    ..LOCK
 };
+
+/// The time of an option that keeps its word.
+pub(super) fn given(
+    given: Option<&Given<Expr>>,
+    meaning: &Meaning,
+    mistakes: &mut Mistakes,
+) -> Time {
+    read(given.map(|given| &given.value), meaning, mistakes)
+}
 
 pub(super) fn read(value: Option<&Expr>, meaning: &Meaning, mistakes: &mut Mistakes) -> Time {
     let Some(value) = value else {
@@ -112,7 +191,12 @@ fn read_literal(literal: &Lit) -> Result<u64, Wrong> {
 }
 
 fn report(value: &Expr, meaning: &Meaning, wrong: &Wrong, mistakes: &mut Mistakes) {
-    let Meaning { name, example, .. } = meaning;
+    let Meaning {
+        name,
+        example,
+        usual: [short, long],
+        ..
+    } = meaning;
     let written = quote::ToTokens::to_token_stream(value).to_string();
     let written = written.trim_matches('"');
     let help =
@@ -125,8 +209,8 @@ fn report(value: &Expr, meaning: &Meaning, wrong: &Wrong, mistakes: &mut Mistake
         ),
         Wrong::NoUnit => (
             format!("`{written}` lacks a unit"),
-            format!("write `{name} = \"{written}s\"` or `{name} = \"{written}m\"`"),
-            "seconds taken for minutes last sixty times too long".to_owned(),
+            format!("write `{name} = \"{written}{short}\"` or `{name} = \"{written}{long}\"`"),
+            meaning.taken.to_owned(),
         ),
         Wrong::UnknownUnit(unit) => (
             format!("`{unit}` is not a unit of time"),

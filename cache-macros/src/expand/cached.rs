@@ -20,7 +20,7 @@ use super::{
     private, tag, with_body,
 };
 use crate::mentions::Names;
-use crate::model::{Cached, Companion, Time};
+use crate::model::{Cached, Companion, SingleFlight, Time};
 
 pub(crate) fn expand(cached: &Cached) -> TokenStream {
     let function = with_body(&cached.function, &body(cached));
@@ -46,6 +46,7 @@ fn body(cached: &Cached) -> TokenStream {
     let load = load(&cached.function);
     let stored = stored(cached, &Probe::Load);
     let rules = rules(cached);
+    let on_timeout = on_timeout(cached);
     ours! {
         #site
         let __cache_key = #key;
@@ -53,7 +54,7 @@ fn body(cached: &Cached) -> TokenStream {
         let __cache_call = #call;
         #load
         let __cache_stored = #stored;
-        #private::cached(__cache_call, __cache_stored, __cache_stored.rules() #rules, __cache_load).await
+        #private::cached(__cache_call, __cache_stored, __cache_stored.rules() #rules #on_timeout, __cache_load).await
     }
 }
 
@@ -79,11 +80,47 @@ pub(super) fn site(cached: &Cached) -> TokenStream {
     let private = private(cached.runtime.as_ref());
     let name = full_name(&cached.function);
     let template = &cached.template;
-    let ttl = literal(&cached.ttl, "ttl");
-    let none_ttl = literal(&cached.none_ttl, "none_ttl");
-    let local = literal(&cached.local, "local");
+    let times = times(cached, Use::Call);
+    let times = times
+        .into_iter()
+        .filter_map(|(time, setter)| literal(time, setter));
+    let refresh_ahead = cached.stale.refresh_ahead;
+    let refresh_ahead = refresh_ahead.map(|beta| ours!(.refresh_ahead(#beta)));
+    let single_flight = cached.waiting.single_flight.map(|who| {
+        let who = match who {
+            SingleFlight::Process => ours!(Process),
+            SingleFlight::Fleet => ours!(Fleet),
+            SingleFlight::Off => ours!(Off),
+        };
+        ours!(.single_flight(#private::SingleFlight::#who))
+    });
     let version = cached.version.map(|version| ours!(.version(#version)));
-    ours!(#private::Site::new(#name, #template) #ttl #none_ttl #local #version)
+    ours!(#private::Site::new(#name, #template) #(#times)* #refresh_ahead #single_flight #version)
+}
+
+/// The times that are of use, with their setters.
+fn times(cached: &Cached, wanted: Use) -> Vec<(&Time, &'static str)> {
+    let (stale, waiting) = (&cached.stale, &cached.waiting);
+    // How old an answer may be decides whether one is found, too.
+    let mut times = vec![
+        (&stale.while_revalidate, "stale_while_revalidate"),
+        (&stale.if_error, "stale_if_error"),
+    ];
+    if wanted != Use::Peek {
+        times.extend([
+            (&cached.ttl, "ttl"),
+            (&cached.none_ttl, "none_ttl"),
+            (&cached.local, "local"),
+        ]);
+    }
+    if wanted == Use::Call {
+        times.extend([
+            (&waiting.lock, "lock"),
+            (&waiting.soft_timeout, "soft_timeout"),
+            (&waiting.load_timeout, "load_timeout"),
+        ]);
+    }
+    times
 }
 
 /// The path of the site's static.
@@ -107,12 +144,10 @@ pub(super) fn key(cached: &Cached, private: &TokenStream) -> TokenStream {
 pub(super) fn call(cached: &Cached, private: &TokenStream, wanted: Use) -> TokenStream {
     let site = site_of(cached);
     let cache = cached.cache.as_ref().map(|_| ours!(.cache(__cache_handle)));
-    let stores = wanted != Use::Peek;
-    let ttl = stores.then(|| computed(&cached.ttl, "ttl")).flatten();
-    let none_ttl = stores
-        .then(|| computed(&cached.none_ttl, "none_ttl"))
-        .flatten();
-    let local = stores.then(|| computed(&cached.local, "local")).flatten();
+    let times = times(cached, wanted);
+    let times = times
+        .into_iter()
+        .filter_map(|(time, setter)| computed(time, setter));
     let skip = match &cached.skip_cache {
         Some(expr) if wanted == Use::Call => {
             Some(quote_spanned!(at(expr.span())=> .skip_lookup(#expr)))
@@ -123,7 +158,7 @@ pub(super) fn call(cached: &Cached, private: &TokenStream, wanted: Use) -> Token
         let tags = cached.tags.iter().map(|text| tag(private, text));
         ours!(.tags(::std::vec![#(#tags),*]))
     });
-    ours!(#private::Call::new(#site, __cache_key) #cache #ttl #none_ttl #local #skip #tags)
+    ours!(#private::Call::new(#site, __cache_key) #cache #(#times)* #skip #tags)
 }
 
 /// `.cache_if(&…).ttl_with(&…)`: the conditions that look at the value.
@@ -144,6 +179,15 @@ fn rule(expr: Option<&Expr>, setter: &str) -> Option<TokenStream> {
             let function = operand(function);
             quote_spanned!(span=> .#setter(&|__cache_value| #function(__cache_value)))
         }
+    })
+}
+
+/// `.on_timeout(&|| Err((…)()))`: what is answered when a load is given up.
+fn on_timeout(cached: &Cached) -> Option<TokenStream> {
+    let expr = cached.waiting.on_timeout.as_ref()?;
+    let error = operand(expr);
+    Some(quote_spanned! {at(expr.span())=>
+        .on_timeout(&|| ::core::result::Result::Err(#error()))
     })
 }
 
