@@ -9,7 +9,7 @@ mod redis_server;
 pub use clock::Clock;
 pub use eventually::eventually;
 pub use postgres_server::PostgresServer;
-pub use proxy::{Direction, Proxy};
+pub use proxy::{Cutter, Direction, Proxy};
 pub use redis_server::{RedisServer, RedisServerBuilder};
 
 /// The README's code is compiled with the tests.

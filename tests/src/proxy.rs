@@ -125,7 +125,13 @@ impl Proxy {
 
     /// Closes all connections, on both sides. What was on its way is lost.
     pub fn cut(&self) {
-        self.network.cuts.send_modify(|cuts| *cuts += 1);
+        self.cutter().cut();
+    }
+
+    /// Cuts from elsewhere.
+    #[must_use]
+    pub fn cutter(&self) -> Cutter {
+        Cutter(self.network.clone())
     }
 
     /// Closes new connections at once, until told otherwise. Those that there are live on.
@@ -155,6 +161,17 @@ impl Proxy {
 
     fn way(&self, direction: Direction) -> &Way {
         self.network.way(direction)
+    }
+}
+
+/// Closes a [`Proxy`]'s connections.
+#[derive(Debug, Clone)]
+pub struct Cutter(Arc<Network>);
+
+impl Cutter {
+    /// As [`Proxy::cut`].
+    pub fn cut(&self) {
+        self.0.cuts.send_modify(|cuts| *cuts += 1);
     }
 }
 

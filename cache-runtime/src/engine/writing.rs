@@ -129,7 +129,13 @@ impl Pledge {
         let mark = announced.closing(self.hold_off);
         let patience = engine.patience.operation;
         if let Err(error) = engine.make_old(&self.targets, mark, patience).await {
-            tracing::error!(by, %error, "invalidations not delivered");
+            match error {
+                // Known, and said when it began.
+                StoreError::Unreachable => {
+                    tracing::debug!(by, %error, "invalidations not delivered");
+                }
+                _ => tracing::error!(by, %error, "invalidations not delivered"),
+            }
             return Err(Error::from(error));
         }
         self.function.counters.invalidations.add(self.targets.len());
