@@ -9,6 +9,7 @@ mod expand;
 mod function;
 mod mentions;
 mod model;
+mod receiver;
 mod spelling;
 mod template;
 

@@ -8,7 +8,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use self::owned::{Own, lasts, lend, own};
+pub use self::owned::{Lasting, Own, Owned, lasts, lend, own};
 pub use self::writing::{Invalidation, Returned, any_event, event, invalidating, returned};
 
 pub use crate::cache::Cache;
