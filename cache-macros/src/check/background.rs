@@ -87,7 +87,7 @@ fn closures(args: &CachedArgs, function: &Function, because: &Ident, mistakes: &
                 &given.value,
                 format!("`{word}` mentions `{name}`, and `{because}` loads in the background"),
                 match word == "on_timeout" {
-                    true => format!("make the error of nothing, or leave `{because}` out"),
+                    true => format!("make the error without it, or leave `{because}` out"),
                     false => format!("decide by the value alone: what is needed of `{name}` can be a part of it; or leave `{because}` out"),
                 },
                 "the load may end after its caller, and its caller's parameters, have gone",
@@ -212,7 +212,7 @@ impl Taking<'_> {
         self.mistakes.at(
             place,
             format!("`{name}` holds a borrow, and `{because}` loads in the background"),
-            format!("own what it holds (`Vec<String>` for `&[&str]`, `Cow<'static, str>` for `Cow<'_, str>`), or leave `{because}` out"),
+            format!("own what it holds (`Option<String>` for `Option<&str>`, `Cow<'static, str>` for `Cow<'_, str>`), or leave `{because}` out"),
             "the load goes on after its caller, and what the caller lends, have gone",
         );
     }
@@ -221,7 +221,7 @@ impl Taking<'_> {
         let because = self.because;
         self.mistakes.at(
             place,
-            format!("`{name}` is borrowed to be changed, and `{because}` loads in the background"),
+            format!("`{name}` is `&mut`, and `{because}` loads in the background"),
             format!(
                 "take what can be shared (a pool, an `Arc<Mutex<…>>`), or leave `{because}` out"
             ),

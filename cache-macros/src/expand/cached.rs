@@ -48,17 +48,20 @@ fn body(cached: &Cached) -> TokenStream {
         .map(|expr| handle(&cached.function, expr, &private));
     let key = key(cached, &private);
     let call = call(cached, &private, Use::Call);
-    let (entry, load, probe) = match &cached.background {
-        Some(background) => (
-            ours!(cached_owned),
-            owned::load(cached, background),
-            Probe::Begin,
-        ),
-        None => (ours!(cached), load(&cached.function), Probe::Load),
+    let (load, probe) = match &cached.background {
+        Some(background) => (owned::load(cached, background), Probe::Begin),
+        None => (load(&cached.function), Probe::Load),
     };
     let stored = stored(cached, &probe);
     let rules = rules(cached);
     let on_timeout = on_timeout(cached);
+    let rules = quote!(#rules #on_timeout);
+    let answer = match &cached.background {
+        Some(_) => owned::answer(cached, &rules),
+        None => {
+            ours!(#private::cached(__cache_call, __cache_stored, __cache_stored.rules() #rules, __cache_load).await)
+        }
+    };
     ours! {
         #site
         let __cache_key = #key;
@@ -66,7 +69,7 @@ fn body(cached: &Cached) -> TokenStream {
         let __cache_call = #call;
         #load
         let __cache_stored = #stored;
-        #private::#entry(__cache_call, __cache_stored, __cache_stored.rules() #rules #on_timeout, __cache_load).await
+        #answer
     }
 }
 

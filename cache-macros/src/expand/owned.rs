@@ -13,6 +13,7 @@
 
 use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote_spanned};
+use syn::spanned::Spanned;
 use syn::{GenericParam, Type};
 
 use super::{at, ours, private_at, return_edge};
@@ -39,7 +40,8 @@ pub(super) fn load(cached: &Cached, background: &Background) -> TokenStream {
             let copy = format_ident!("__cache_copy_{index}", span = Span::mixed_site());
             let (from, again) = (&copied.from, &copied.again);
             (
-                quote_spanned!(span=> let #copy = #private::own(#from);),
+                // Not `own(db)`: the compiler would advise to borrow `db` once more.
+                quote_spanned!(span=> let #copy = { let __cache_lent = #from; #private::own(__cache_lent) };),
                 // The body may mention a field or a module of this name.
                 quote_spanned!(span=> #[allow(unused_variables)] let #again = #private::lend(&#copy);),
             )
@@ -57,6 +59,17 @@ pub(super) fn load(cached: &Cached, background: &Background) -> TokenStream {
             #(#copies)*
             ::std::boxed::Box::pin(async move { #(#lent)* #edge #body })
         };
+    }
+}
+
+/// `P::cached_owned(…).await`, all of it in the place of the answer's type: an answer that cannot go into the background is
+/// underlined there, and once.
+pub(super) fn answer(cached: &Cached, rules: &TokenStream) -> TokenStream {
+    let answer = cached.function.answer();
+    let span = answer.map_or_else(Span::mixed_site, |answer| at(answer.span()));
+    let private = private_at(cached.runtime.as_ref(), span);
+    quote_spanned! {span=>
+        #private::cached_owned(__cache_call, __cache_stored, __cache_stored.rules() #rules, __cache_load).await
     }
 }
 

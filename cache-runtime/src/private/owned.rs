@@ -5,21 +5,22 @@ use std::fmt;
 
 /// A copy of what a parameter borrows.
 pub fn own<T: Own + ?Sized>(value: &T) -> Owned<T> {
-    Owned(value.own())
+    Owned(Box::new(value.own()))
 }
 
 /// The parameter again, borrowed from its copy.
-pub fn lend<T: Own + ?Sized>(owned: &Owned<T>) -> &T {
-    owned.0.borrow()
+pub fn lend<T: ?Sized>(owned: &Owned<T>) -> &T {
+    (*owned.0).borrow()
 }
 
 /// Asks that a parameter taken by value may go into the background.
 pub fn lasts<T: Lasting>(_: &T) {}
 
-/// A copy that knows what it is one of, so that nobody has to name the type: `impl Trait` has no name.
-pub struct Owned<T: Own + ?Sized>(T::Owned);
+/// A copy that knows what it is one of: nobody has to name the type, which `impl Trait` could not, nor ask for [`Own`] again,
+/// which would be one more error.
+pub struct Owned<T: ?Sized>(Box<dyn Borrow<T> + Send>);
 
-impl<T: Own + ?Sized> fmt::Debug for Owned<T> {
+impl<T: ?Sized> fmt::Debug for Owned<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Owned").finish_non_exhaustive()
     }

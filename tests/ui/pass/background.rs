@@ -162,10 +162,11 @@ async fn unmentioned(name: Option<&str>, rc: Rc<str>, _db: &mut Db, _: &dyn Debu
 #[cached("unused", stale_while_revalidate = "1m", key = (level, deep))]
 async fn same_names(level: &str, deep: u64) -> u64 {
     mod level {
-        pub(super) const LEVEL: u64 = 1;
+        pub(super) fn get(deep: u64) -> u64 {
+            deep
+        }
     }
-    let deep = level::LEVEL;
-    deep
+    level::get(1)
 }
 
 #[cached("handle", stale_while_revalidate = "1m", cache = app.cache)]
@@ -233,7 +234,7 @@ async fn elided(id: &str) -> Cow<'_, str> {
 // Methods.
 
 /// Goals of a tenant.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Goals {
     tenant: u64,
     cache: Cache,
@@ -279,7 +280,8 @@ impl Goals {
         let mut text = String::new();
         write!(text, "{self}{}", self::one(id)).map_err(|_: fmt::Error| String::new())?;
         let plus = |more: u64| self.tenant + more;
-        let vec = vec![self.tenant, Inner(tenant!()).get(), plus(two([1, 2]))];
+        let mut vec = vec![self.tenant, Inner(tenant!()).get()];
+        vec.push(plus(two([1, 2])));
         self.name(id).await.map(|name| format!("{name}{text}{self:>4}{}", vec.len()))
     }
 
