@@ -7,7 +7,7 @@ use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 use syn::{
     FnArg, Lifetime, ParenthesizedGenericArguments, Pat, PatType, Receiver, ReceiverKind,
-    TraitBound, Type, TypeFnPtr, TypeReference,
+    TraitBound, Type, TypeFnPtr, TypeReference, parse_quote,
 };
 
 use super::plain_name;
@@ -30,12 +30,9 @@ pub(super) fn check(
     let mut taking = Taking {
         mentioned: mentions::of_body(body.clone()),
         because,
-        background: Background {
-            sig: function.sig.clone(),
-            body,
-            copied: Vec::new(),
-            moved: Vec::new(),
-        },
+        body,
+        copied: Vec::new(),
+        moved: Vec::new(),
         mistakes,
     };
     if let Some(receiver) = function.receiver() {
@@ -49,8 +46,12 @@ pub(super) fn check(
     for (index, (typed, parameter)) in typed.zip(&function.parameters).enumerate() {
         taking.parameter(index, typed, parameter);
     }
-    taking.background.sig = sig;
-    Some(taking.background)
+    Some(Background {
+        sig,
+        body: taking.body,
+        copied: taking.copied,
+        moved: taking.moved,
+    })
 }
 
 /// The option that asks for loads in the background.
@@ -99,7 +100,9 @@ fn closures(args: &CachedArgs, function: &Function, because: &Ident, mistakes: &
 struct Taking<'a> {
     mentioned: Names,
     because: &'a Ident,
-    background: Background,
+    body: TokenStream,
+    copied: Vec<Copied>,
+    moved: Vec<Moved>,
     mistakes: &'a mut Mistakes,
 }
 
@@ -115,12 +118,10 @@ impl Taking<'_> {
         };
         match borrow {
             Borrow::Shared => {
-                let Some(body) = receiver::rename(self.background.body.clone()) else {
-                    return;
-                };
-                self.background.body = body;
-                let renamed = receiver::renamed(&own);
-                self.copy(&own, renamed.to_token_stream());
+                if let Some(body) = receiver::rename(self.body.clone()) {
+                    self.body = body;
+                    self.copy(&own, receiver::renamed(&own).to_token_stream());
+                }
             }
             _ if !self.mentioned.contains("self") => {}
             Borrow::Exclusive => self.exclusive(receiver, &own),
@@ -148,6 +149,9 @@ impl Taking<'_> {
             if self.is_owned(&piece.bindings[0], &reference.elem) {
                 self.copy(&whole, pattern.to_token_stream());
             }
+            typed
+                .attrs
+                .push(parse_quote!(#[allow(unused_mut, unused_variables)]));
             *typed.pat = Pat::Verbatim(quote!(#whole @ #pattern));
             return;
         }
@@ -164,11 +168,11 @@ impl Taking<'_> {
                 if !self.is_owned(name, &reference.elem) {
                     return;
                 }
-                let (pattern, was_mutable) = immutable(typed.pat.to_token_stream(), name);
-                if was_mutable {
-                    *typed.pat = Pat::Verbatim(pattern);
-                }
-                let mutable = was_mutable.then(|| quote!(mut));
+                let mutable = binds_mutably(typed.pat.to_token_stream(), name).then(|| {
+                    // What is changed is not the parameter, but its copy.
+                    typed.attrs.push(parse_quote!(#[allow(unused_mut)]));
+                    quote!(mut)
+                });
                 self.copy(name, quote!(#mutable #name));
             }
             (Borrow::Shared, ty) => self.holds_borrow(ty, name),
@@ -186,12 +190,12 @@ impl Taking<'_> {
 
     fn copy(&mut self, from: &Ident, again: TokenStream) {
         let from = from.clone();
-        self.background.copied.push(Copied { from, again });
+        self.copied.push(Copied { from, again });
     }
 
     fn moved(&mut self, name: &Ident, place: Span) {
         let name = name.clone();
-        self.background.moved.push(Moved { name, place });
+        self.moved.push(Moved { name, place });
     }
 
     /// Whether nothing is seen in a type that it borrows; else that is reported.
@@ -272,7 +276,7 @@ struct Borrows {
 
 impl<'ast> Visit<'ast> for Borrows {
     fn visit_type_reference(&mut self, reference: &'ast TypeReference) {
-        if reference.lifetime.is_none() {
+        if borrow(reference.lifetime.as_ref(), reference.mutability.is_some()) != Borrow::No {
             self.found
                 .get_or_insert_with(|| reference.to_token_stream());
         }
@@ -296,27 +300,54 @@ impl<'ast> Visit<'ast> for Borrows {
     fn visit_type_fn_ptr(&mut self, _: &'ast TypeFnPtr) {}
 }
 
-/// A pattern without the `mut` before `name`, and whether there was one: what is changed is not the parameter, but its copy.
-fn immutable(pattern: TokenStream, name: &Ident) -> (TokenStream, bool) {
+/// Whether a pattern binds `name` with `mut`.
+fn binds_mutably(pattern: TokenStream, name: &Ident) -> bool {
     let tokens: Vec<TokenTree> = pattern.into_iter().collect();
-    let is_its_mut = |at: usize| {
-        matches!(&tokens[at], TokenTree::Ident(word) if word == "mut")
-            && matches!(tokens.get(at + 1), Some(TokenTree::Ident(next)) if next == name)
-    };
-    let mut found = false;
-    let mut kept = TokenStream::new();
-    for (at, token) in tokens.iter().enumerate() {
-        match token {
-            _ if is_its_mut(at) => found = true,
-            TokenTree::Group(group) => {
-                let (inner, there) = immutable(group.stream(), name);
-                found |= there;
-                let mut inner = proc_macro2::Group::new(group.delimiter(), inner);
-                inner.set_span(group.span());
-                kept.extend([TokenTree::Group(inner)]);
-            }
-            token => kept.extend([token.clone()]),
+    let is_mut = |pair: &[TokenTree]| matches!(pair, [TokenTree::Ident(word), TokenTree::Ident(next)] if word == "mut" && next == name);
+    let within = |token: &TokenTree| matches!(token, TokenTree::Group(group) if binds_mutably(group.stream(), name));
+    tokens.windows(2).any(is_mut) || tokens.iter().any(within)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sees_what_a_type_borrows() {
+        let borrows = |text: &str| {
+            let mut borrows = Borrows::default();
+            borrows.visit_type(&syn::parse_str(text).expect("a type"));
+            borrows.found.is_some()
+        };
+        for text in [
+            "Option<&str>",
+            "Cow<'_, str>",
+            "(u8, &'a u8)",
+            "Box<dyn Get + 'a>",
+            "impl Get<'a>",
+        ] {
+            assert!(borrows(text), "{text}");
+        }
+        for text in [
+            "&'static str",
+            "Cow<'static, str>",
+            "fn(&str) -> &str",
+            "Box<dyn Fn(&str) -> u8>",
+            "impl for<'a> Get<'a>",
+        ] {
+            assert!(!borrows(text), "{text}");
         }
     }
-    (kept, found)
+
+    #[test]
+    fn sees_what_is_bound_mutably() {
+        let mutably = |text: &str| {
+            let pattern = text.parse().expect("a pattern");
+            binds_mutably(pattern, &Ident::new("a", Span::call_site()))
+        };
+        assert!(mutably("mut a"));
+        assert!(mutably("Path((b, mut a))"));
+        assert!(!mutably("a"));
+        assert!(!mutably("(a, mut b)"));
+    }
 }

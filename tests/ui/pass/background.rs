@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::fmt::{Debug, Display};
 use std::path::Path as FilePath;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -136,6 +137,13 @@ async fn patterns(Page { limit, after: _ }: &Page, &(a, b): &(u64, u64), pair @ 
     *limit + a + b + c + pair.0
 }
 
+#[cached("patterns:skipped", stale_while_revalidate = "1m")]
+async fn skipped_patterns(#[skip] Page { limit, after }: &Page, #[skip] &(mut a, _): &(u64, u64), id: u64) -> u64 {
+    a += limit + after.iter().count() as u64;
+    tokio::task::yield_now().await;
+    a + id
+}
+
 #[cached("asked", refresh_ahead = on, key = id, skip(path, db, call, on, shared))]
 async fn asked(
     path: &FilePath,
@@ -167,6 +175,22 @@ async fn same_names(level: &str, deep: u64) -> u64 {
         }
     }
     level::get(1)
+}
+
+/// Counts its copies.
+#[derive(Default)]
+struct Counted(Arc<AtomicU64>);
+
+impl Clone for Counted {
+    fn clone(&self) -> Self {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Self(self.0.clone())
+    }
+}
+
+#[cached("counted", stale_while_revalidate = "1m")]
+async fn counted(#[skip] counted: &Counted, #[skip] _: &Counted, id: u64) -> u64 {
+    id + counted.0.load(Ordering::Relaxed)
 }
 
 #[cached("handle", stale_while_revalidate = "1m", cache = app.cache)]
@@ -440,6 +464,7 @@ async fn main() {
     assert_eq!(mutable(1, "ab", ("cde", 1)).await, 5);
     let page = Page { limit: 1, after: None };
     assert_eq!(is_send(patterns(&page, &(1, 2), (3, 4))).await, 11);
+    assert_eq!(is_send(skipped_patterns(&page, &(1, 2), 3)).await, 5);
     let _ = patterns::pattern(None, None, None);
     let shared = Arc::new(Mutex::new(Db(1)));
     let id = Uuid::nil();
@@ -447,6 +472,9 @@ async fn main() {
     assert_eq!(is_send(answer).await, 39);
     assert_eq!(unmentioned(Some("a"), Rc::from("a"), &mut db, &page.limit).await, 1);
     assert_eq!(same_names("a", 1).await, 1);
+    let (copied, other) = (Counted::default(), Counted::default());
+    assert_eq!((counted(&copied, &other, 1).await, counted(&copied, &other, 1).await), (2, 2));
+    assert_eq!((copied.0.load(Ordering::Relaxed), other.0.load(Ordering::Relaxed)), (1, 0));
     let app = App { cache: Cache::current(), db: Db(1) };
     assert_eq!((handle(app.clone(), 1).await, borrowed_handle(&app, 1).await), (2, 2));
     handle::put(app.clone(), 1, 5).await;
