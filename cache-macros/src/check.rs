@@ -1,5 +1,6 @@
 //! The rules, and the model of what keeps them.
 
+mod background;
 pub(crate) mod cached;
 mod emitted;
 pub(crate) mod event;

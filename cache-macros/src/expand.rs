@@ -9,6 +9,7 @@ mod emitted;
 pub(crate) mod event;
 pub(crate) mod invalidates;
 mod member;
+mod owned;
 pub(crate) mod stand_in;
 mod target;
 
@@ -16,7 +17,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Expr, Path, Type};
+use syn::{Expr, Path, Signature, Type};
 
 use crate::function::{Function, Piece};
 use crate::mentions;
@@ -113,7 +114,8 @@ fn handle(function: &Function, expr: &Expr, private: &TokenStream) -> TokenStrea
     let value = operand(expr);
     let names = mentions::of_expr(expr);
     let taken = |piece: &Piece| piece.is_by_value() && piece.binds_one_of(&names);
-    if function.pieces().any(taken) {
+    let own = function.takes_self() && names.contains("self");
+    if own || function.pieces().any(taken) {
         // The body takes the parameter that holds the handle with it.
         return quote_spanned! {span=>
             let __cache_copy = ::core::clone::Clone::clone(&#value);
@@ -143,6 +145,7 @@ fn about(function: &Function, runtime: Option<&Path>, what: &str, probe: &Probe)
     let what = Ident::new(what, span);
     let probe = match probe {
         Probe::Load => quote_spanned!(span=> #private::probe(&__cache_load)),
+        Probe::Begin => quote_spanned!(span=> #private::probe_load(&__cache_load)),
         Probe::Type(answer) => quote_spanned!(span=> #private::probe_type::<#answer>()),
     };
     quote_spanned! {span=>
@@ -159,6 +162,8 @@ fn about(function: &Function, runtime: Option<&Path>, what: &str, probe: &Probe)
 enum Probe {
     /// The future that answers.
     Load,
+    /// The closure that makes it.
+    Begin,
     /// Its name.
     Type(TokenStream),
 }
@@ -190,9 +195,11 @@ fn has_opaque_type(ty: &Type) -> bool {
 
 /// The function with another body; everything else stays as it was written.
 fn with_body(function: &Function, body: &TokenStream) -> TokenStream {
-    let Function {
-        attrs, vis, sig, ..
-    } = function;
+    with_sig(function, &function.sig, body)
+}
+
+fn with_sig(function: &Function, sig: &Signature, body: &TokenStream) -> TokenStream {
+    let Function { attrs, vis, .. } = function;
     quote!(#(#attrs)* #vis #sig { #body })
 }
 

@@ -93,6 +93,16 @@ impl Function {
         })
     }
 
+    /// Whether `self` is taken by value.
+    pub(crate) fn takes_self(&self) -> bool {
+        self.receiver()
+            .is_some_and(|receiver| match &receiver.kind {
+                ReceiverKind::Reference(..) => false,
+                ReceiverKind::Typed(_, ty) => !matches!(&**ty, Type::Reference(_)),
+                _ => true,
+            })
+    }
+
     /// Takes the attribute's own words into account.
     pub(crate) fn read_attribute(&mut self, tokens: TokenStream) {
         self.mentions_self_type |= mentions::self_type(tokens);

@@ -9,6 +9,7 @@ mod expand;
 mod function;
 mod mentions;
 mod model;
+mod receiver;
 mod spelling;
 mod template;
 
@@ -47,6 +48,14 @@ use crate::function::Function;
 /// | `cache_if = \|value\| …` | whether a value is kept | every value is |
 /// | `skip_cache = expr` | when true, this call does not look, and stores its fresh answer | `false` |
 /// | `local = "10s"`, `local = off` | how long a copy is kept in this process; the forms of `ttl`, and no longer than it | `off` |
+/// | `stale_while_revalidate = "1m"` | for so long after the ttl the old answer is served while the body runs in the background; the forms of `ttl` | never |
+/// | `stale_if_error = "1h"` | for so long after the ttl the old answer is served when the body answers `Err`; the forms of `ttl` | never |
+/// | `refresh_ahead = on`, `off`, `1.5` | begin to load in the background before the ttl is over; a number is the factor, `on` is 1.0, more is earlier | `off` |
+/// | `single_flight = process`, `fleet`, `off` | who loads when many miss: one caller of each process, one of all instances, everybody | `process` |
+/// | `lock = "5s"` | the longest time that a caller waits for another's load, and that one instance keeps the others from loading; the forms of `ttl` | the runtime's own |
+/// | `soft_timeout = "200ms"` | after this time the old answer that `stale_if_error` keeps is served, and the load goes on in the background; the forms of `ttl` | none |
+/// | `load_timeout = "2s"` | after this time the load is given up, and `on_timeout` answers; the forms of `ttl` | none |
+/// | `on_timeout = \|\| DbError::Timeout` | the error that is answered then | |
 /// | `version = 2` | set it higher when the answer's type changes: older answers are not read | `0` |
 /// | `tags = ["workspace:{workspace_id}"]` | groups that can be cleared at once | none |
 /// | `cache = expr` | a `Cache` handle | the installed cache |
@@ -59,6 +68,40 @@ use crate::function::Function;
 ///
 /// With `local` the value has to be `Clone + Send + Sync + 'static`, and a hit in this process answers a clone of it: `Arc<T>` makes
 /// that cheap. Other instances learn of an invalidation a moment after it returned.
+///
+/// # Stale answers and background loads
+///
+/// `stale_while_revalidate` and `stale_if_error` are those of [RFC 5861](https://www.rfc-editor.org/rfc/rfc5861): they begin when the
+/// ttl is over. They are about age alone: what has been invalidated is never served again. `refresh_ahead` is
+/// [XFetch](https://www.vldb.org/pvldb/vol8/p886-vattani.pdf): each hit may begin to load anew, the more likely the nearer the end of the ttl is and
+/// the longer the last load took, so that not all callers miss at once. Both hide the load from callers, for the price of answers that are older.
+///
+/// With `stale_while_revalidate`, `refresh_ahead` or `soft_timeout` a load may go on when its caller has its answer and is gone, on
+/// another thread. So it takes with it what its body mentions, and nothing is copied before a load begins:
+///
+/// | parameter | in the background | it must be |
+/// |---|---|---|
+/// | `db: &PgPool`, `name: &str`, `&self`, `self: &Arc<Self>` | a copy, under the same name and with the same type | `ToOwned`, as all that is `Clone`, and `str` and `[T]`; what it is copied to, `Send + 'static` |
+/// | `id: Uuid`, `State(app): State<App>`, `self: Arc<Self>` | moved there | `Send + 'static` |
+/// | `Option<&str>`, `Cow<'_, str>`, `&mut Conn`, `&mut self` | | an error that names it: what is lent is gone with the caller |
+///
+/// What the body does not mention may be anything. The body has to be `Send` across its awaits, and the answer `Send + 'static`. A pool, an
+/// `Arc` and a client are cheap to copy; where a copy is dear, take an `Arc` of it. `cache_if`, `ttl_with` and `on_timeout` may not mention
+/// parameters, and the answer may not borrow from one (`Cow::Owned` is all right). Without these options nothing of this is asked.
+///
+/// In the body `self` is another variable that holds the copy. Macros see it, and so does the text of `format!`, `write!`, `assert!`, `info!` and
+/// their like; for a text with `{self}` in any other macro, give it as an argument: `"{}", self`.
+///
+/// # Waiting and deadlines
+///
+/// Of those who miss at once one loads, and the others wait for its answer, for `lock` at most: then they load for themselves. `fleet` has one load
+/// for all instances, for the price of a round trip and of a wait when the instance that loads dies. `single_flight = off` is for loads that are cheaper than waiting.
+///
+/// `load_timeout` bounds a caller's wait for the body: the body is dropped where it awaits, and `on_timeout`, a closure or a function without arguments, makes
+/// the error. With `stale_if_error` the old answer is served instead, where there is one, as after any other `Err`. `soft_timeout` is
+/// shorter: while an old answer is at hand nobody waits for longer.
+///
+/// # What is not seen
 ///
 /// Two things are not seen through: an alias of `()`, which is stored like any other value, and a `Result` inside an
 /// `Option`: `Option<Result<T, E>>` stores what it holds, an `Err` too.
@@ -81,7 +124,8 @@ use crate::function::Function;
 /// # The companion
 ///
 /// Beside a function `dashboard` stands an empty enum `dashboard` with these functions; *K* are the parameters that the key
-/// mentions, by value and in order, and *C* adds those that `cache`, `ttl`, `none_ttl`, `ttl_with`, `local`, `cache_if` and `tags` mention.
+/// mentions, by value and in order, and *C* adds those that `cache`, `ttl`,
+/// `none_ttl`, `ttl_with`, `local`, `stale_while_revalidate`, `stale_if_error`, `cache_if` and `tags` mention.
 ///
 /// | function | |
 /// |---|---|

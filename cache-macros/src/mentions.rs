@@ -37,40 +37,71 @@ pub(crate) fn of_tokens(tokens: TokenStream) -> Names {
     names
 }
 
+/// Every variable that a body may mention: identifiers that are neither fields nor segments of paths, and captures in texts. Some
+/// of them may be names of other things.
+pub(crate) fn of_body(body: TokenStream) -> Names {
+    let mut names = Names::new();
+    let tokens: Vec<TokenTree> = body.into_iter().collect();
+    for (at, token) in tokens.iter().enumerate() {
+        match token {
+            TokenTree::Group(group) => names.extend(of_body(group.stream())),
+            TokenTree::Ident(ident) if !is_member(&tokens, at) => {
+                names.insert(ident.unraw().to_string());
+            }
+            TokenTree::Literal(literal) => captures(&literal.to_string(), |name| {
+                names.insert(name.to_owned());
+            }),
+            _ => {}
+        }
+    }
+    names
+}
+
 /// Whether `tokens` mention the `Self` of the `impl` around them: that of an item among them is another.
 pub(crate) fn self_type(tokens: TokenStream) -> bool {
-    let mut tokens = tokens.into_iter().peekable();
-    while let Some(token) = tokens.next() {
-        let ident = match token {
+    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    let mut at = 0;
+    while let Some(token) = tokens.get(at) {
+        match token {
             TokenTree::Group(group) if self_type(group.stream()) => return true,
-            TokenTree::Ident(ident) => ident,
-            _ => continue,
-        };
-        if ident == "Self" {
-            return true;
-        }
-        let named = matches!(tokens.peek(), Some(TokenTree::Ident(_)));
-        let is_item = ["impl", "trait", "struct", "enum"]
-            .iter()
-            .any(|item| ident == item)
-            || (["fn", "union"].iter().any(|item| ident == item) && named);
-        if !is_item {
-            continue;
-        }
-        let mut last = ' ';
-        for token in tokens.by_ref() {
-            match token {
-                // Not the braces of `impl Trait<{ N }>`.
-                TokenTree::Group(group) if group.delimiter() == Delimiter::Brace && last != '<' => {
-                    break;
-                }
-                TokenTree::Punct(punct) if punct.as_char() == ';' => break,
-                TokenTree::Punct(punct) => last = punct.as_char(),
-                _ => last = ' ',
-            }
+            TokenTree::Ident(ident) if ident == "Self" => return true,
+            _ => at += item(&tokens[at..]).max(1),
         }
     }
     false
+}
+
+/// The length of the item with which `tokens` begin, where it has another `self` and `Self`; zero when there is none.
+pub(crate) fn item(tokens: &[TokenTree]) -> usize {
+    let Some(TokenTree::Ident(ident)) = tokens.first() else {
+        return 0;
+    };
+    let named = match tokens.get(1) {
+        Some(TokenTree::Ident(_)) => true,
+        // In a macro's rules.
+        Some(TokenTree::Punct(punct)) => punct.as_char() == '$',
+        _ => false,
+    };
+    let is_item = ["impl", "trait", "struct", "enum"]
+        .iter()
+        .any(|item| ident == item)
+        || (["fn", "mod", "union"].iter().any(|item| ident == item) && named);
+    if !is_item {
+        return 0;
+    }
+    let mut last = ' ';
+    for (at, token) in tokens.iter().enumerate() {
+        match token {
+            // Not the braces of `impl Trait<{ N }>`.
+            TokenTree::Group(group) if group.delimiter() == Delimiter::Brace && last != '<' => {
+                return at + 1;
+            }
+            TokenTree::Punct(punct) if punct.as_char() == ';' => return at + 1,
+            TokenTree::Punct(punct) => last = punct.as_char(),
+            _ => last = ' ',
+        }
+    }
+    tokens.len()
 }
 
 /// The names that a pattern binds, in order.
@@ -135,7 +166,7 @@ impl Reader {
             match token {
                 TokenTree::Group(group) => self.read_tokens(group.stream()),
                 TokenTree::Ident(ident) => {
-                    let field = is_punct(&tokens, at, 1, '.') && !is_punct(&tokens, at, 2, '.');
+                    let field = is_field(&tokens, at);
                     let path = is_punct(&tokens, at, 1, ':') && is_punct(&tokens, at, 2, ':');
                     if !field && !path && !is_argument_name(&tokens, at) {
                         self.mention(ident.unraw().to_string());
@@ -174,6 +205,19 @@ fn named_arguments(tokens: &[TokenTree]) -> Names {
 fn is_argument_name(tokens: &[TokenTree], at: usize) -> bool {
     let is = |at: usize, character| matches!(tokens.get(at), Some(TokenTree::Punct(p)) if p.as_char() == character);
     is(at + 1, '=') && !is(at + 2, '=') && !is(at + 2, '>')
+}
+
+/// Whether the token at `at` is a field, written behind a dot or before a colon, or a segment of a path.
+fn is_member(tokens: &[TokenTree], at: usize) -> bool {
+    let colon =
+        |at: usize| matches!(tokens.get(at), Some(TokenTree::Punct(p)) if p.as_char() == ':');
+    let path = is_punct(tokens, at, 1, ':') && is_punct(tokens, at, 2, ':');
+    is_field(tokens, at) || path || colon(at + 1)
+}
+
+/// Whether the token at `at` stands behind a dot, and not behind those of a range.
+fn is_field(tokens: &[TokenTree], at: usize) -> bool {
+    is_punct(tokens, at, 1, '.') && !is_punct(tokens, at, 2, '.')
 }
 
 /// Whether the token `back` places before `at` is this character.
@@ -271,6 +315,16 @@ mod tests {
         );
         assert_eq!(names(r#"format!("{id}", id = id.simple())"#), ["id"]);
         assert_eq!(names(r#"format!("{id}", id = page)"#), ["page"]);
+    }
+
+    #[test]
+    fn finds_what_a_body_may_mention() {
+        let body = r#"let a = X { c: b.c }; d = 1; log!("{e:?}", f..g); c::i(); h::c()"#;
+        let names = of_body(body.parse().expect("tokens"));
+        for name in ["b", "d", "e", "f", "g"] {
+            assert!(names.contains(name), "{name}");
+        }
+        assert!(!names.contains("c"));
     }
 
     #[test]

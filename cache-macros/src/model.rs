@@ -1,7 +1,7 @@
 //! What an expansion is made from: everything is resolved, nothing can fail any more.
 
-use proc_macro2::{Ident, Span};
-use syn::{Expr, Path};
+use proc_macro2::{Ident, Span, TokenStream};
+use syn::{Expr, Path, Signature};
 
 use crate::event::EventType;
 use crate::function::{Function, Piece};
@@ -26,6 +26,8 @@ pub(crate) struct Cached {
     pub(crate) skip_cache: Option<Expr>,
     pub(crate) tags: Vec<Text>,
     pub(crate) cache: Option<Expr>,
+    /// `None` for a function whose callers wait for all of its loads.
+    pub(crate) background: Option<Background>,
     /// Names of the parameters that the key mentions.
     pub(crate) key_names: Names,
     /// Those, and what else decides where and how long an answer is stored.
@@ -42,6 +44,30 @@ impl Cached {
             .filter(|piece| piece.binds_one_of(names))
             .collect()
     }
+}
+
+/// The load of a function that loads in the background: it may outlive its caller.
+pub(crate) struct Background {
+    /// The signature, where parameters are bound so that they can be copied.
+    pub(crate) sig: Signature,
+    /// The body, where `self` has another name when it is copied.
+    pub(crate) body: TokenStream,
+    pub(crate) copied: Vec<Copied>,
+    pub(crate) moved: Vec<Moved>,
+}
+
+/// A parameter that the body mentions, and that is a reference.
+pub(crate) struct Copied {
+    pub(crate) from: Ident,
+    /// The pattern that binds it again, to its copy.
+    pub(crate) again: TokenStream,
+}
+
+/// A name that the body mentions, of a parameter taken by value.
+pub(crate) struct Moved {
+    pub(crate) name: Ident,
+    /// Where its type stands.
+    pub(crate) place: Span,
 }
 
 /// Where typed access to the entries stands.

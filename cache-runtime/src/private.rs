@@ -7,7 +7,7 @@ mod writing;
 
 pub use self::cached::{cached, cached_owned, invalidate, peek, put, refreshing, uncached};
 pub use self::call::{Call, Rules, Stored, stored, stored_near};
-pub use self::owned::{Own, lasts, lend, own};
+pub use self::owned::{Lasting, Own, Owned, lasts, lend, own};
 pub use self::writing::{Invalidation, Returned, any_event, event, invalidating, returned};
 
 pub use crate::cache::Cache;

@@ -4,7 +4,7 @@ use proc_macro2::Span;
 use syn::ext::IdentExt;
 use syn::{GenericArgument, PathArguments, Type, Visibility};
 
-use super::{key, names_in, placeholder, policy, stale, template, time, waiting};
+use super::{background, key, names_in, placeholder, policy, stale, template, time, waiting};
 use crate::args::cached::CachedArgs;
 use crate::errors::Mistakes;
 use crate::function::{Function, last_segment};
@@ -42,6 +42,7 @@ pub(crate) fn check(
         local,
         stale: stale::check(&args, &function, mistakes),
         waiting: waiting::check(&args, &function, mistakes),
+        background: background::check(&args, &function, mistakes),
         version: policy::version(args.version.as_ref(), mistakes),
         ttl_with: policy::rule(
             args.ttl_with.as_ref(),

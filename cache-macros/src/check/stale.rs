@@ -42,28 +42,19 @@ fn refresh_ahead(given: Option<&Given<Expr>>, mistakes: &mut Mistakes) -> Option
         _ => {}
     }
     match unwrapped(value) {
-        Expr::Lit(literal) if is_number(&literal.lit) => {
-            let beta = beta(&literal.lit);
-            if beta.is_none() {
-                not_positive(value, mistakes);
-            }
-            beta
-        }
-        Expr::Unary(unary) if matches!(unwrapped(&unary.expr), Expr::Lit(literal) if is_number(&literal.lit)) =>
-        {
-            not_positive(value, mistakes);
-            None
-        }
-        _ => {
-            mistakes.at(
+        Expr::Unary(negative) if number(&negative.expr).is_some() => not_positive(value, mistakes),
+        value => match number(value) {
+            Some(beta) if beta > 0.0 => return Some(beta),
+            Some(_) => not_positive(value, mistakes),
+            None => mistakes.at(
                 value,
                 "`refresh_ahead` is `on`, `off` or a number",
                 "write `refresh_ahead = on`: it needs no time, since how long a load takes is measured; a number above 1.0 begins earlier",
                 "a guess at what was meant would load too often, or not before the ttl is over",
-            );
-            None
-        }
+            ),
+        },
     }
+    None
 }
 
 fn not_positive(value: &Expr, mistakes: &mut Mistakes) {
@@ -71,21 +62,23 @@ fn not_positive(value: &Expr, mistakes: &mut Mistakes) {
         value,
         "`refresh_ahead` takes a number above zero",
         "write `refresh_ahead = on`, which is 1.0, a larger number to begin earlier, or `refresh_ahead = off`",
-        "with any other number no answer would ever be made anew before its ttl is over, or all of them always",
+        "with zero or less no answer would ever be made anew before its ttl is over",
     );
 }
 
-fn is_number(literal: &Lit) -> bool {
-    matches!(literal, Lit::Int(_) | Lit::Float(_))
-}
-
-/// A finite number above zero, without a suffix.
-fn beta(literal: &Lit) -> Option<f64> {
-    let (digits, suffix) = match literal {
+/// A finite number without a suffix.
+fn number(value: &Expr) -> Option<f64> {
+    let Expr::Lit(literal) = unwrapped(value) else {
+        return None;
+    };
+    let (digits, suffix) = match &literal.lit {
         Lit::Int(number) => (number.base10_digits(), number.suffix()),
         Lit::Float(number) => (number.base10_digits(), number.suffix()),
         _ => return None,
     };
-    let number: f64 = digits.parse().ok()?;
-    (suffix.is_empty() && number.is_finite() && number > 0.0).then_some(number)
+    let number = digits
+        .parse()
+        .ok()
+        .filter(|number: &f64| number.is_finite());
+    number.filter(|_| suffix.is_empty())
 }

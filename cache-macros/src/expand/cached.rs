@@ -15,15 +15,20 @@ use syn::spanned::Spanned;
 
 use super::companion;
 use super::member::member_name;
+use super::owned;
 use super::{
     Probe, about, at, computed, full_name, handle, literal, load, operand, ours, part, parts,
-    private, tag, with_body,
+    private, tag, with_sig,
 };
 use crate::mentions::Names;
 use crate::model::{Cached, Companion, SingleFlight, Time};
 
 pub(crate) fn expand(cached: &Cached) -> TokenStream {
-    let function = with_body(&cached.function, &body(cached));
+    let sig = match &cached.background {
+        Some(background) => &background.sig,
+        None => &cached.function.sig,
+    };
+    let function = with_sig(&cached.function, sig, &body(cached));
     let companion = companion::expand(cached);
     quote!(#function #companion)
 }
@@ -43,10 +48,20 @@ fn body(cached: &Cached) -> TokenStream {
         .map(|expr| handle(&cached.function, expr, &private));
     let key = key(cached, &private);
     let call = call(cached, &private, Use::Call);
-    let load = load(&cached.function);
-    let stored = stored(cached, &Probe::Load);
+    let (load, probe) = match &cached.background {
+        Some(background) => (owned::load(cached, background), Probe::Begin),
+        None => (load(&cached.function), Probe::Load),
+    };
+    let stored = stored(cached, &probe);
     let rules = rules(cached);
     let on_timeout = on_timeout(cached);
+    let rules = quote!(#rules #on_timeout);
+    let answer = match &cached.background {
+        Some(_) => owned::answer(cached, &rules),
+        None => {
+            ours!(#private::cached(__cache_call, __cache_stored, __cache_stored.rules() #rules, __cache_load).await)
+        }
+    };
     ours! {
         #site
         let __cache_key = #key;
@@ -54,7 +69,7 @@ fn body(cached: &Cached) -> TokenStream {
         let __cache_call = #call;
         #load
         let __cache_stored = #stored;
-        #private::cached(__cache_call, __cache_stored, __cache_stored.rules() #rules #on_timeout, __cache_load).await
+        #answer
     }
 }
 

@@ -1,6 +1,6 @@
 use cache_runtime::cached;
 
-#[cached("users", single_flight = fleet)]
+#[cached("users", compress = on)]
 async fn user(id: u64) -> u64 {
     id
 }
