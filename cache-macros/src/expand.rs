@@ -142,18 +142,28 @@ fn about(function: &Function, runtime: Option<&Path>, what: &str, probe: &Probe)
         .answer()
         .map_or_else(Span::mixed_site, |answer| at(answer.span()));
     let private = private_at(runtime, span);
+    let shares_errors = what != "returned" && !matches!(probe, Probe::Type(_));
     let what = Ident::new(what, span);
     let probe = match probe {
         Probe::Load => quote_spanned!(span=> #private::probe(&__cache_load)),
         Probe::Begin => quote_spanned!(span=> #private::probe_load(&__cache_load)),
         Probe::Type(answer) => quote_spanned!(span=> #private::probe_type::<#answer>()),
     };
+    // Only a call that loads has an error to share.
+    let (errors, more) = if shares_errors {
+        (
+            Some(quote_spanned!(span=> .errors((&&__cache_probe).errors()))),
+            Some(quote_spanned!(span=> , ViaError as _, ViaNoError as _)),
+        )
+    } else {
+        (None, None)
+    };
     quote_spanned! {span=>
         {
             #[allow(unused_imports)]
-            use #private::{ViaDeep as _, ViaNested as _, ViaPlain as _, ViaResult as _};
+            use #private::{ViaDeep as _, ViaNested as _, ViaPlain as _, ViaResult as _ #more};
             let __cache_probe = #probe;
-            #private::#what(&__cache_probe, (&&&&__cache_probe).shape())
+            #private::#what(&__cache_probe, (&&&&__cache_probe).shape()) #errors
         }
     }
 }

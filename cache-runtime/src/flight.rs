@@ -5,7 +5,8 @@
 //! was loaded before an invalidation that had returned when the call began. A finished load's answer stays with the seats that were
 //! taken while it ran: a caller that got its ticket before the answer was stored, and comes to the door late, still finds it.
 //!
-//! A leader that is cancelled or panics hands over to one that waits; after a second panic all load on their own.
+//! A leader that is cancelled or panics hands over to one that waits. So does one whose load failed, where its error cannot be shared. After the
+//! second panic or failure of one load all load on their own, at once.
 //!
 //! While a write is announced, tickets stay equal though the row may change at any moment; and while the store is away there are none. Then
 //! nobody joins a load that has begun: those that come meanwhile share the next one, which begins when that one ends, or [`GATHERING`] after
@@ -21,6 +22,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
+use crate::shape::SharedError;
 use crate::store::{Busy, Ticket};
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{Mutex, MutexGuard, lock};
@@ -54,7 +56,8 @@ struct Load {
     changed: Notify,
     /// One that began before this one's callers came, and that they must not join: it ends first.
     before: Option<Weak<Self>>,
-    panics: AtomicUsize,
+    /// Panics, and failures that could not be shared.
+    failures: AtomicUsize,
 }
 
 #[derive(Debug, Clone)]
@@ -64,6 +67,8 @@ enum State {
     Running,
     /// The entry, as it would be stored, and until when it may be.
     Loaded(Bytes, Option<Instant>),
+    /// It failed, and all that wait get this.
+    Failed(SharedError),
     /// There is nothing to share: each caller loads on its own.
     Unshared,
     /// The ticket is not the present one: each caller asks for another.
@@ -82,6 +87,8 @@ pub(crate) struct Seat {
 pub(crate) enum Turn {
     Lead(Leader),
     Share(Bytes),
+    /// The load that this caller waited for failed with this.
+    Failed(SharedError),
     /// The load that this caller waited for had nothing to share.
     Alone,
     /// The load that this caller waited for was not begun, as something had been invalidated.
@@ -92,6 +99,7 @@ pub(crate) enum Turn {
 #[derive(Debug)]
 pub(crate) struct Leader {
     load: Arc<Load>,
+    ended: bool,
 }
 
 impl Flights {
@@ -140,7 +148,7 @@ impl Seat {
     pub(crate) fn lead(&self, ticket: Ticket) -> Option<Leader> {
         match self.load(ticket).take()? {
             Turn::Lead(leader) => Some(leader),
-            Turn::Share(_) | Turn::Alone | Turn::Again => None,
+            Turn::Share(_) | Turn::Failed(_) | Turn::Alone | Turn::Again => None,
         }
     }
 
@@ -162,7 +170,7 @@ impl Seat {
             state: Mutex::new(State::Vacant),
             changed: Notify::new(),
             before,
-            panics: AtomicUsize::new(0),
+            failures: AtomicUsize::new(0),
         });
         room.loads.push((ticket, load.clone()));
         let past = room.loads.len().saturating_sub(MOST_LOADS);
@@ -186,7 +194,7 @@ impl State {
         match self {
             Self::Vacant | Self::Running => true,
             Self::Loaded(_, expires) => expires.is_none_or(|expires| expires > Instant::now()),
-            Self::Unshared | Self::Outdated => false,
+            Self::Failed(_) | Self::Unshared | Self::Outdated => false,
         }
     }
 }
@@ -216,6 +224,20 @@ impl Load {
         }
     }
 
+    /// One more tries; what has failed twice is not tried by one after the other.
+    fn after_failure(&self) -> State {
+        match self.failures.fetch_add(1, Ordering::Relaxed) {
+            0 => State::Vacant,
+            _ => State::Unshared,
+        }
+    }
+
+    fn end(&self, outcome: State) {
+        *lock(&self.state) = outcome;
+        // All, as some of them only wait for its end.
+        self.changed.notify_waiters();
+    }
+
     fn is_running(&self) -> bool {
         matches!(*lock(&self.state), State::Running)
     }
@@ -231,10 +253,14 @@ impl Load {
         match &*state {
             State::Vacant => {
                 *state = State::Running;
-                Some(Turn::Lead(Leader { load: self.clone() }))
+                Some(Turn::Lead(Leader {
+                    load: self.clone(),
+                    ended: false,
+                }))
             }
             State::Running => None,
             State::Loaded(entry, _) => Some(Turn::Share(entry.clone())),
+            State::Failed(error) => Some(Turn::Failed(error.clone())),
             State::Unshared => Some(Turn::Alone),
             State::Outdated => Some(Turn::Again),
         }
@@ -253,6 +279,15 @@ impl Leader {
         self.end(State::Unshared);
     }
 
+    /// The load failed: all that wait get the error, or one of them tries again.
+    pub(crate) fn fail(self, error: Option<SharedError>) {
+        let outcome = match error {
+            Some(error) => State::Failed(error),
+            None => self.load.after_failure(),
+        };
+        self.end(outcome);
+    }
+
     /// Sends all that wait to look again.
     pub(crate) fn send_away(self) {
         self.end(State::Outdated);
@@ -264,30 +299,21 @@ impl Leader {
         ticket.busy != Busy::Announced || Arc::strong_count(&self.load) > 2
     }
 
-    fn end(&self, outcome: State) {
-        *lock(&self.load.state) = outcome;
-        self.load.changed.notify_waiters();
+    fn end(mut self, outcome: State) {
+        self.ended = true;
+        self.load.end(outcome);
     }
 }
 
 impl Drop for Leader {
     fn drop(&mut self) {
-        let mut state = lock(&self.load.state);
-        if matches!(*state, State::Running) {
-            let panics = self
-                .load
-                .panics
-                .fetch_add(thread::panicking().into(), Ordering::Relaxed);
-            // What has panicked twice is not tried by one after the other.
-            let again = panics + usize::from(thread::panicking()) < 2;
-            *state = if again {
-                State::Vacant
+        // Once ended the load may be another's already.
+        if !self.ended {
+            self.load.end(if thread::panicking() {
+                self.load.after_failure()
             } else {
-                State::Unshared
-            };
-            drop(state);
-            // All, as some of them only wait for its end.
-            self.load.changed.notify_waiters();
+                State::Vacant
+            });
         }
     }
 }
@@ -319,7 +345,7 @@ mod tests {
                 Bytes::from_static(b"x")
             }
             Turn::Share(bytes) => bytes,
-            Turn::Alone | Turn::Again => unreachable!("the leader shared"),
+            Turn::Failed(_) | Turn::Alone | Turn::Again => unreachable!("the leader shared"),
         }
     }
 

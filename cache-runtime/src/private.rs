@@ -16,8 +16,8 @@ pub use crate::event::Event;
 pub use crate::key::{Key, KeyPart, Pattern, Segment, Tag, Target};
 pub use crate::policy::SingleFlight;
 pub use crate::shape::{
-    IntoAnswer, Look, Probe, Shape, ViaDeep, ViaNested, ViaPlain, ViaResult, probe, probe_load,
-    probe_type,
+    Errors, IntoAnswer, Look, Probe, Shape, ViaDeep, ViaError, ViaNested, ViaNoError, ViaPlain,
+    ViaResult, probe, probe_load, probe_type,
 };
 pub use crate::site::Site;
 

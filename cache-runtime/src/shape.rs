@@ -5,7 +5,9 @@
 //! first of these traits that fits, with each `&` less (`autoref specialization`, described by D. Tolnay,
 //! <https://github.com/dtolnay/case-studies/blob/master/autoref-specialization/README.md>).
 
+use std::any::Any;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 /// What an answer holds.
 #[derive(Debug)]
@@ -181,6 +183,60 @@ pub trait ViaPlain {
 }
 
 impl<R> ViaPlain for Probe<R> {}
+
+/// How an `Err` of an answer `R` is given to all that wait for one load.
+#[derive(Debug)]
+pub struct Errors<R> {
+    pub(crate) take: fn(&R) -> Option<SharedError>,
+    pub(crate) give: fn(&SharedError) -> Option<R>,
+}
+
+/// An error that was taken out of an answer.
+pub(crate) type SharedError = Arc<dyn Any + Send + Sync>;
+
+impl<R> Copy for Errors<R> {}
+
+impl<R> Clone for Errors<R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+/// `Result<T, E>` with an error that can be cloned.
+pub trait ViaError {
+    /// The answer.
+    type Answer;
+    /// How its error is shared.
+    fn errors(&self) -> Option<Errors<Self::Answer>>;
+}
+
+impl<T, E: Clone + Send + Sync + 'static> ViaError for &Probe<Result<T, E>> {
+    type Answer = Result<T, E>;
+
+    fn errors(&self) -> Option<Errors<Result<T, E>>> {
+        Some(Errors {
+            take: |answer| {
+                let error = answer.as_ref().err()?;
+                Some(Arc::new(error.clone()))
+            },
+            give: |error| error.downcast_ref::<E>().map(|error| Err(error.clone())),
+        })
+    }
+}
+
+/// Everything else.
+pub trait ViaNoError {
+    /// The answer.
+    type Answer;
+    /// Nothing is shared.
+    fn errors(&self) -> Option<Errors<Self::Answer>> {
+        None
+    }
+}
+
+impl<R> ViaNoError for Probe<R> {
+    type Answer = R;
+}
 
 #[cfg(feature = "axum")]
 mod json {

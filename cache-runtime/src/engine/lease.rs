@@ -52,7 +52,7 @@ impl Session<'_> {
             .store
             .wakes()
             .map(|wakes| wakes.wait(at.key.as_str()));
-        let until = Instant::now() + self.longest_wait();
+        let until = Instant::now() + self.longest_wait(self.lock());
         let mut poll = FIRST_POLL;
         loop {
             match self.ask_for_lease(ticket, true).await? {
@@ -134,32 +134,32 @@ impl Lease {
     }
 
     /// The load failed: those that wait go on without one another.
-    pub(super) fn failed(mut self) {
-        self.end(BACK_OFF);
-    }
-
-    fn end(&mut self, failed: Duration) {
-        self.prolonging.abort();
-        if std::mem::replace(&mut self.ended, true) {
-            return;
-        }
-        // Nobody waits for it here. Where it does not succeed, the lease ends by itself.
-        if let Ok(runtime) = Handle::try_current() {
-            let (engine, key, token) = (self.engine.clone(), self.key.clone(), self.token);
-            runtime.spawn(async move {
-                let patience = engine.patience.background;
-                if let Err(error) = engine.store.release(&key, token, failed, patience).await {
-                    tracing::debug!(%key, %error, "a lease was not given back; it ends by itself");
-                }
-            });
-        }
+    pub(super) async fn failed(mut self, patience: Duration) -> Result<(), StoreError> {
+        let (key, token) = (&self.key, self.token);
+        let released = self.engine.store.release(key, token, BACK_OFF, patience);
+        released.await?;
+        self.ended = true;
+        Ok(())
     }
 }
 
 impl Drop for Lease {
     /// Cancelled, panicked, or with nothing to store: another one may lead.
     fn drop(&mut self) {
-        self.end(Duration::ZERO);
+        self.prolonging.abort();
+        if self.ended {
+            return;
+        }
+        // Nobody waits for it here. Where it does not succeed, the lease ends by itself.
+        if let Ok(runtime) = Handle::try_current() {
+            let (engine, key, token) = (self.engine.clone(), self.key.clone(), self.token);
+            runtime.spawn(async move {
+                let (patience, none) = (engine.patience.background, Duration::ZERO);
+                if let Err(error) = engine.store.release(&key, token, none, patience).await {
+                    tracing::debug!(%key, %error, "a lease was not given back; it ends by itself");
+                }
+            });
+        }
     }
 }
 

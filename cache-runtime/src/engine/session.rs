@@ -19,6 +19,7 @@ use crate::observe::Function;
 use crate::outbox::Outbox;
 use crate::policy::{Policy, SingleFlight};
 use crate::scope::Mode;
+use crate::shape::SharedError;
 use crate::site::Site;
 use crate::source::{self, Source};
 use crate::store::{Address, Busy, Opening, StoreError, Ticket};
@@ -67,6 +68,8 @@ pub(crate) enum Step {
     Near(near::Value),
     /// Decode this.
     Found(Found),
+    /// Another caller's load failed with this.
+    Failed(SharedError),
     /// Load, and settle.
     Lead(Loading),
     /// Load, and tell nobody.
@@ -156,10 +159,10 @@ impl<'a> Session<'a> {
         }
         if self.waits() {
             tracing::debug!(key = %self.request.key, "an invalidation waits to be delivered: the source answers");
-            return self.blind().await;
+            return Box::pin(self.blind()).await;
         }
         if self.engine.store.is_away() {
-            return self.blind().await;
+            return Box::pin(self.blind()).await;
         }
         match self.look_near().await {
             Ok(Some(value)) => return Step::Near(value),
@@ -191,7 +194,7 @@ impl<'a> Session<'a> {
     /// The store cannot be asked.
     async fn without(&mut self, error: &StoreError) -> Step {
         tracing::debug!(key = %self.request.key, %error, "cache not available: the source answers");
-        self.blind().await
+        Box::pin(self.blind()).await
     }
 
     /// The source has to answer. Those that call at one time share its answer, but nobody joins a load that has begun: it may have been
@@ -235,7 +238,9 @@ impl<'a> Session<'a> {
         }
         // Only what is asked for after this may be kept.
         let listens = self.budget.spend(|patience| engine.store.listen(patience));
-        self.near = listens.await?.then(|| engine.near.stamp(key, tags));
+        self.near = Box::pin(listens)
+            .await?
+            .then(|| engine.near.stamp(key, tags));
         Ok(None)
     }
 
@@ -287,6 +292,17 @@ impl<'a> Session<'a> {
             },
             Mode::Refresh | Mode::Uncached => (Opening::Replace, true),
         };
+        // In a box, so that the future of a hit stays small.
+        Box::pin(self.announce(at, opening, stores)).await
+    }
+
+    /// Announces a load; `None` when an entry came meanwhile.
+    async fn announce(
+        &mut self,
+        at: Address<'_>,
+        opening: Opening,
+        stores: bool,
+    ) -> Result<Option<Step>, StoreError> {
         let engine = self.engine;
         // The seat before the ticket: from now on a finished load of this key is kept for us.
         let seat = engine.flights.sit(&self.flight());
@@ -361,7 +377,12 @@ impl<'a> Session<'a> {
         if self.request.policy.single_flight == SingleFlight::Off {
             return Some(Step::Lead(self.loading(None, ticket, stores)));
         }
-        let wait = self.longest_wait();
+        // Who leads here may wait for another instance as long, and loads then.
+        let lock = match self.leads_in_fleet(ticket) {
+            true => self.lock() * 2,
+            false => self.lock(),
+        };
+        let wait = self.longest_wait(lock);
         let turn = tokio::time::timeout(wait, seat.turn(ticket)).await;
         let turn = turn.unwrap_or_else(|_| {
             self.wait_abandoned();
@@ -389,11 +410,19 @@ impl<'a> Session<'a> {
                 }
                 Err(_) => self.alone(source),
             },
-            // The load failed, or takes long: what is past its ttl is better than the same once more.
-            Turn::Alone => match self.fallback.take() {
-                Some(found) => Step::Found(found),
-                None => self.alone(source),
-            },
+            // The load failed, or takes long: what is past its ttl is better than that.
+            Turn::Alone | Turn::Failed(_) if self.has_fallback() => {
+                let found = self.fallback.take();
+                found.map_or_else(|| self.alone(source), Step::Found)
+            }
+            Turn::Failed(error) => {
+                if source != Source::Degraded {
+                    self.source = Source::Coalesced;
+                }
+                self.function.counters.coalesced.one();
+                Step::Failed(error)
+            }
+            Turn::Alone => self.alone(source),
             Turn::Again => return None,
         })
     }
@@ -404,14 +433,14 @@ impl<'a> Session<'a> {
         tracing::debug!(key = %self.request.key, "another caller's load takes long: it is not waited for any more");
     }
 
-    /// How long another caller's load is waited for.
-    pub(super) fn longest_wait(&self) -> Duration {
+    /// How long another caller's load is waited for, at most for `lock`.
+    pub(super) fn longest_wait(&self, lock: Duration) -> Duration {
         let policy = self.request.policy;
         let soft = policy.soft_timeout.filter(|_| self.fallback.is_some());
         [soft, policy.load_timeout]
             .into_iter()
             .flatten()
-            .fold(self.lock(), Duration::min)
+            .fold(lock, Duration::min)
     }
 
     /// How long a lease lasts that is not prolonged.

@@ -11,6 +11,7 @@ use crate::envelope::{self, Label};
 use crate::key::Target;
 use crate::near;
 use crate::scope::Mode;
+use crate::shape::SharedError;
 use crate::store::{Busy, Filling, Opening, StoreError, Ticket};
 
 /// What a load brought, ready to be sealed.
@@ -30,9 +31,25 @@ impl Session<'_> {
         loading.stores || loading.flight.as_ref().is_some_and(waits)
     }
 
+    /// Ends a load that failed: all that wait get its error, where it can be shared.
+    pub(crate) async fn fail(&self, loading: Option<Loading>, error: Option<SharedError>) {
+        self.function.counters.failed_loads.one();
+        let Some(loading) = loading else {
+            return;
+        };
+        if let Some(flight) = loading.flight {
+            flight.leader.fail(error);
+        }
+        if let Some(lease) = loading.lease {
+            let told = self.budget.spend(|patience| lease.failed(patience));
+            // Where that fails, it is told when it is dropped, or ends by itself.
+            let _ = told.await;
+        }
+    }
+
     /// Ends the load: what it brought goes to those that wait, and then into the store.
     ///
-    /// `None` is an answer that nobody else may have: an `Err`, or a value that cannot be serialized. `kept` is what the near cache keeps.
+    /// `None` is a value that nobody else can have, as it cannot be serialized. `kept` is what the near cache keeps.
     pub(crate) async fn settle(
         &self,
         loading: Loading,
@@ -49,9 +66,6 @@ impl Session<'_> {
         let Some(mut loaded) = loaded else {
             if let Some(flight) = flight {
                 flight.leader.share_nothing();
-            }
-            if let Some(lease) = lease {
-                lease.failed();
             }
             return;
         };
@@ -187,10 +201,6 @@ impl Session<'_> {
     fn not_stored(&self, error: &StoreError) {
         self.function.counters.degraded.one();
         tracing::debug!(key = %self.request.key, %error, "answer not stored");
-    }
-
-    pub(crate) fn failed(&self) {
-        self.function.counters.failed_loads.one();
     }
 
     /// Counts that a load was given up.

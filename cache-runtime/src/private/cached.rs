@@ -24,7 +24,7 @@ pub async fn cached<R, S: Shape<R>, F: Future<Output = R>>(
         Looked::Load(loading) => {
             let shell = Shell::new(&call, stored, &rules);
             let answer = shell.load(&session, load).await;
-            shell.finish(&mut session, loading, answer).await
+            Box::pin(shell.finish(&mut session, loading, answer)).await
         }
     };
     session.answered();
@@ -118,6 +118,15 @@ async fn look<R, S: Shape<R>>(session: &mut Session<'_>, stored: Stored<R, S>) -
                 }
                 None => session.distrust(&found),
             },
+            Step::Failed(error) => match stored.failed(&error) {
+                Some(answer) => {
+                    return Looked::Answer {
+                        answer,
+                        refresh: None,
+                    };
+                }
+                None => return Looked::Load(None),
+            },
             Step::Lead(loading) => return Looked::Load(Some(loading)),
             Step::Alone => return Looked::Load(None),
         }
@@ -193,9 +202,9 @@ impl<'a, R, S: Shape<R>> Shell<'a, R, S> {
     async fn finish(&self, session: &mut Session<'_>, loading: Option<Loading>, answer: R) -> R {
         let failed = matches!(self.stored.shape.look(&answer), Look::Failed);
         if failed {
-            session.failed();
-        }
-        if let Some(loading) = loading.filter(Session::is_wanted) {
+            let error = self.stored.error(&answer);
+            session.fail(loading, error).await;
+        } else if let Some(loading) = loading.filter(Session::is_wanted) {
             let default_ttl = session.default_ttl();
             let judged = self
                 .call

@@ -4,13 +4,14 @@ use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Cache, Key, Look, Probe, Shape, Site, Tag};
+use super::{Cache, Errors, Key, Look, Probe, Shape, Site, Tag};
 use crate::codec::{Nearby, Storable};
 use crate::engine::{Found, Loaded, Request};
 use crate::envelope;
 use crate::near;
 use crate::policy::Policy;
 use crate::scope::{self, Mode};
+use crate::shape::SharedError;
 
 /// One call of a cached function: everything about it but its types.
 #[derive(Debug)]
@@ -134,6 +135,7 @@ pub struct Stored<R, S: Shape<R>> {
     encode: fn(&S::Value, &mut Vec<u8>) -> bool,
     decode: fn(&[u8]) -> Option<S::Value>,
     near: Option<NearBy<S::Value>>,
+    errors: Option<Errors<R>>,
 }
 
 /// How a value is kept in the near cache, and taken from it.
@@ -160,6 +162,7 @@ where
         encode: S::Value::encode,
         decode: S::Value::decode,
         near: None,
+        errors: None,
     }
 }
 
@@ -186,6 +189,23 @@ impl<R, S: Shape<R>> Stored<R, S> {
             ttl_with: None,
             on_timeout: None,
         }
+    }
+
+    /// How an `Err` is given to all that wait for it.
+    #[must_use]
+    pub fn errors(mut self, errors: Option<Errors<R>>) -> Self {
+        self.errors = errors;
+        self
+    }
+
+    /// The error in `answer`, for all that wait for it.
+    pub(super) fn error(&self, answer: &R) -> Option<SharedError> {
+        (self.errors?.take)(answer)
+    }
+
+    /// The answer with another caller's error.
+    pub(super) fn failed(&self, error: &SharedError) -> Option<R> {
+        (self.errors?.give)(error)
     }
 
     /// The answer that `found` stands for.

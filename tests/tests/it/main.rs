@@ -3,7 +3,9 @@
 
 mod announced;
 mod availability;
+mod deadlines;
 mod events;
+mod fleet;
 mod freshness;
 mod functions;
 mod harness;
@@ -13,7 +15,9 @@ mod near;
 mod observation;
 mod one_load;
 mod scenarios;
+mod stale;
 mod stored_bytes;
+mod switches;
 mod transactions;
 mod undelivered;
 mod world;

@@ -1,0 +1,183 @@
+//! P4 among instances: `single_flight = fleet`.
+
+use std::process::Stdio;
+use std::sync::Arc;
+
+use cache_runtime::cached;
+use cache_tests::{RedisServer, eventually};
+use futures_util::future::join_all;
+use redis::AsyncCommands as _;
+use serde_json::Value;
+use tokio::process::{Child, Command};
+
+use crate::world::World;
+
+#[cached(namespace = "rows", ttl = "1h", key = id, single_flight = fleet, cache = world.cache)]
+async fn row(world: &World, id: u64) -> u64 {
+    world.load(id).await
+}
+
+/// A process with many callers of one key.
+fn process(server: &RedisServer, options: &[&str]) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_stampede"))
+        .args(["--redis", &server.url()])
+        .args(options)
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap()
+}
+
+async fn figures(process: Child) -> Value {
+    let output = process.wait_with_output().await.unwrap();
+    assert!(output.status.success());
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+async fn loads(server: &RedisServer) -> u64 {
+    let loads: Option<u64> = server.connection().await.get("loads").await.unwrap();
+    loads.unwrap_or_default()
+}
+
+#[tokio::test]
+async fn four_processes_of_a_thousand_callers_cost_one_load() {
+    let server = RedisServer::start().await;
+    let options = [
+        "--callers",
+        "1000",
+        "--load-ms",
+        "500",
+        "--lock-ms",
+        "20000",
+    ];
+    let processes: Vec<_> = (0..4).map(|_| process(&server, &options)).collect();
+    for figures in join_all(processes.into_iter().map(figures)).await {
+        assert_eq!(figures["failed"], 0, "{figures}");
+        assert_eq!(figures["answers"], serde_json::json!([1]), "{figures}");
+    }
+    assert_eq!(loads(&server).await, 1);
+}
+
+/// A source that fails costs one load for each process, and one more for the first.
+#[tokio::test]
+async fn a_failing_source_is_asked_once_by_each_process() {
+    let server = RedisServer::start().await;
+    let options = [
+        "--callers",
+        "250",
+        "--load-ms",
+        "500",
+        "--lock-ms",
+        "20000",
+        "--fail",
+    ];
+    let processes: Vec<_> = (0..4).map(|_| process(&server, &options)).collect();
+    for figures in join_all(processes.into_iter().map(figures)).await {
+        assert_eq!(figures["failed"], 250, "{figures}");
+    }
+    let loads = loads(&server).await;
+    assert!(loads <= 8, "{loads} loads of 1,000 callers in 4 processes");
+}
+
+/// The lease ends by itself, long before the ttl of an hour.
+#[tokio::test]
+async fn a_killed_holder_is_not_waited_for() {
+    let server = RedisServer::start().await;
+    let mut holder = process(
+        &server,
+        &[
+            "--callers",
+            "1",
+            "--load-ms",
+            "3600000",
+            "--lock-ms",
+            "1000",
+        ],
+    );
+    eventually("the holder loads", async || loads(&server).await == 1).await;
+    holder.kill().await.unwrap();
+    let next = process(
+        &server,
+        &["--callers", "10", "--load-ms", "0", "--lock-ms", "20000"],
+    );
+    let figures = figures(next).await;
+    assert_eq!(figures["answers"], serde_json::json!([2]), "{figures}");
+    // Shorter than its own lock: it was the lease that ended.
+    assert!(figures["milliseconds"].as_u64() < Some(15_000), "{figures}");
+}
+
+/// A lease is prolonged while its holder loads.
+#[tokio::test]
+async fn a_load_that_is_longer_than_its_lease_is_waited_for() {
+    let server = RedisServer::start().await;
+    let holder = process(
+        &server,
+        &["--callers", "1", "--load-ms", "2500", "--lock-ms", "1000"],
+    );
+    eventually("the holder loads", async || loads(&server).await == 1).await;
+    let next = process(
+        &server,
+        &["--callers", "10", "--load-ms", "0", "--lock-ms", "20000"],
+    );
+    for figures in [figures(holder).await, figures(next).await] {
+        assert_eq!(figures["answers"], serde_json::json!([1]), "{figures}");
+    }
+}
+
+#[tokio::test]
+async fn a_cancelled_leader_hands_over_to_another_instance() {
+    let here = Arc::new(World::redis().await);
+    let there = Arc::new(here.instance());
+    here.set_row(1, 1);
+    there.set_row(1, 2);
+    here.close_gate();
+    let leader = tokio::spawn({
+        let here = here.clone();
+        async move { row(&here, 1).await }
+    });
+    here.arrival().await;
+    let waiting: Vec<_> = (0..100)
+        .map(|_| {
+            let there = there.clone();
+            tokio::spawn(async move { row(&there, 1).await })
+        })
+        .collect();
+    eventually("they wait", async || {
+        let mut redis = here.server().connection().await;
+        let awaited: Option<u8> = redis
+            .hget("cache:%lease:{cache:rows:1}", "awaited")
+            .await
+            .unwrap();
+        awaited.is_some()
+    })
+    .await;
+    assert_eq!(there.loads(), 0);
+    leader.abort();
+    for answer in join_all(waiting).await {
+        assert_eq!(answer.unwrap(), 2);
+    }
+    assert_eq!((here.loads(), there.loads()), (1, 1));
+}
+
+/// Nobody waits for a load from before an invalidation.
+#[tokio::test]
+async fn who_comes_after_an_invalidation_does_not_wait_for_who_came_before() {
+    let here = Arc::new(World::redis().await);
+    let there = here.instance();
+    here.set_row(1, 1);
+    here.close_gate();
+    let leader = tokio::spawn({
+        let here = here.clone();
+        async move { row(&here, 1).await }
+    });
+    here.arrival().await;
+    there.set_row(1, 2);
+    row::invalidate(&there, 1).await;
+    // The leader stands at the gate all the while.
+    assert_eq!(row(&there, 1).await, 2);
+    here.open_gate();
+    assert_eq!(leader.await.unwrap(), 1);
+    here.set_row(1, 2);
+    assert_eq!(row(&here, 1).await, 2);
+    assert_eq!(there.loads(), 1);
+}
