@@ -143,8 +143,8 @@ impl Cache {
 
     /// Runs `work`, and each cached function that it calls runs its body: nothing is looked up, nothing is stored. Invalidations are done as
     /// usual. It holds for `work`'s own task, not for those that it spawns.
-    pub async fn bypass<F: Future>(work: F) -> F::Output {
-        scope::bypassing(work).await
+    pub fn bypass<F: Future>(work: F) -> impl Future<Output = F::Output> {
+        scope::bypassing(work)
     }
 
     /// Runs `work`, and tells where the answers of the cached functions that it called came from. It sees `work`'s own task, not those that it
@@ -165,8 +165,8 @@ impl Cache {
     /// assert_eq!((answer, seen.calls[0].source), (49, Source::Hit));
     /// # }
     /// ```
-    pub async fn observe<F: Future>(work: F) -> (F::Output, Observations) {
-        source::observe(work).await
+    pub fn observe<F: Future>(work: F) -> impl Future<Output = (F::Output, Observations)> {
+        source::observe(work)
     }
 
     /// In place of one that cannot be built.

@@ -32,7 +32,7 @@ pub(crate) fn within<F: Future>(
 
 /// Runs `work` so that no cached function that it calls looks or stores.
 pub(crate) fn bypassing<F: Future>(work: F) -> impl Future<Output = F::Output> {
-    BYPASS.scope((), work)
+    BYPASS.scope((), Box::pin(work))
 }
 
 /// The mode of the call of `site` that begins now. It holds for this one call, not for one that its body makes.

@@ -108,14 +108,18 @@ impl Collector {
 }
 
 /// Runs `work` and tells what was answered inside it.
-pub(crate) async fn observe<F: Future>(work: F) -> (F::Output, Observations) {
-    let collector = Arc::new(Collector {
-        seen: Mutex::default(),
-        outer: CURRENT.try_with(Arc::clone).ok(),
-    });
-    let answer = CURRENT.scope(collector.clone(), work).await;
-    let seen = std::mem::take(&mut *lock(&collector.seen));
-    (answer, seen)
+pub(crate) fn observe<F: Future>(work: F) -> impl Future<Output = (F::Output, Observations)> {
+    // In a box: futures in futures in futures grow large.
+    let work = Box::pin(work);
+    async {
+        let collector = Arc::new(Collector {
+            seen: Mutex::default(),
+            outer: CURRENT.try_with(Arc::clone).ok(),
+        });
+        let answer = CURRENT.scope(collector.clone(), work).await;
+        let seen = std::mem::take(&mut *lock(&collector.seen));
+        (answer, seen)
+    }
 }
 
 /// A call of `site` was answered.
