@@ -56,6 +56,7 @@ struct Network {
     server: AtomicU16,
     refusing: AtomicBool,
     connections: AtomicUsize,
+    accepted: AtomicUsize,
     /// Counts the cuts: a connection ends when it changes.
     cuts: watch::Sender<u64>,
     ways: [Way; 2],
@@ -89,6 +90,7 @@ impl Proxy {
             server: AtomicU16::new(server),
             refusing: AtomicBool::new(false),
             connections: AtomicUsize::new(0),
+            accepted: AtomicUsize::new(0),
             cuts: watch::Sender::new(0),
             ways: [way(), way()],
         });
@@ -116,6 +118,12 @@ impl Proxy {
     #[must_use]
     pub fn connections(&self) -> usize {
         self.network.connections.load(Ordering::SeqCst)
+    }
+
+    /// How many connections were made to it.
+    #[must_use]
+    pub fn accepted(&self) -> usize {
+        self.network.accepted.load(Ordering::SeqCst)
     }
 
     /// Leads new connections to the server on another port, as a failover does.
@@ -197,6 +205,7 @@ async fn listen(listener: TcpListener, network: Arc<Network>) {
         let Ok((client, _)) = listener.accept().await else {
             continue;
         };
+        network.accepted.fetch_add(1, Ordering::SeqCst);
         if !network.refusing.load(Ordering::SeqCst) {
             // Before the connection is made, so that no cut is missed.
             let cuts = network.cuts.subscribe();
