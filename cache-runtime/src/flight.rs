@@ -25,7 +25,7 @@ use tokio::sync::Notify;
 use crate::shape::SharedError;
 use crate::store::{Busy, Ticket};
 use crate::sync::atomic::{AtomicUsize, Ordering};
-use crate::sync::{Mutex, MutexGuard, lock};
+use crate::sync::{Mutex, MutexGuard, at_most, lock};
 
 const SHARDS: usize = 16;
 
@@ -139,7 +139,7 @@ impl Seat {
         if let Some(before) = load.before.as_ref().and_then(Weak::upgrade) {
             let ended = before.until(|load| (!load.is_running()).then_some(()));
             // One who has waited long enough begins.
-            let _ = tokio::time::timeout(GATHERING, ended).await;
+            let _ = at_most(GATHERING, ended).await;
         }
         load.until(Load::take).await
     }

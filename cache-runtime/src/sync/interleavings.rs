@@ -187,17 +187,25 @@ const TICKET: Ticket = Ticket {
     busy: Busy::No,
 };
 
-/// A leader shares, is cancelled, or has nothing to share: nobody hangs, and nobody loads without need.
+/// A leader shares, is cancelled, fails, or has nothing to share: nobody hangs, and nobody loads without need.
 #[test]
 fn one_loads_whatever_becomes_of_the_leader() {
     #[derive(Clone, Copy, PartialEq)]
     enum End {
         Share,
         Cancel,
+        Fail,
+        FailForAll,
         Nothing,
     }
 
-    for first in [End::Share, End::Cancel, End::Nothing] {
+    for first in [
+        End::Share,
+        End::Cancel,
+        End::Fail,
+        End::FailForAll,
+        End::Nothing,
+    ] {
         shuttle::check_random(
             move || {
                 let flights = Arc::new(Flights::new());
@@ -218,13 +226,15 @@ fn one_loads_whatever_becomes_of_the_leader() {
                                     match end {
                                         End::Share => leader.share(Bytes::new(), None),
                                         End::Cancel => drop(leader),
+                                        End::Fail => leader.fail(None),
+                                        End::FailForAll => leader.fail(Some(Arc::new(()))),
                                         End::Nothing => leader.share_nothing(),
                                     }
                                 }
                                 Turn::Share(_) => {}
-                                Turn::Alone => {
-                                    assert!(first == End::Nothing);
-                                }
+                                Turn::Failed(_) => assert!(first == End::FailForAll),
+                                Turn::Alone => assert!(first == End::Nothing),
+                                Turn::Again => unreachable!("nobody sends away"),
                             }
                         })
                     })
@@ -235,8 +245,9 @@ fn one_loads_whatever_becomes_of_the_leader() {
                 let loads = loads.load(Ordering::SeqCst);
                 match first {
                     End::Share => assert_eq!(loads, 1),
-                    End::Cancel => assert!(loads <= 2, "{loads} loads"),
-                    End::Nothing => assert!(loads <= 3),
+                    // Who comes late finds the answer of the second load.
+                    End::Cancel | End::Fail => assert!(loads <= 2, "{loads} loads"),
+                    End::FailForAll | End::Nothing => assert!(loads <= 3),
                 }
                 drop(host);
             },
@@ -295,7 +306,7 @@ fn a_load_from_before_a_call_is_not_shared_while_a_write_is_announced() {
             let (flights, source) = (Arc::new(Flights::new()), Arc::new(AtomicU64::new(0)));
             let call = {
                 let source = source.clone();
-                move |flights: &Flights| {
+                move |flights: &Arc<Flights>| {
                     let seat = flights.sit("k");
                     let before = source.load(Ordering::SeqCst);
                     match block_on(seat.turn(ticket)) {
@@ -307,7 +318,7 @@ fn a_load_from_before_a_call_is_not_shared_while_a_write_is_announced() {
                         Turn::Share(bytes) => {
                             assert!(number(&bytes) >= before, "shared from before")
                         }
-                        Turn::Alone => unreachable!("all share"),
+                        _ => unreachable!("all share"),
                     }
                 }
             };
