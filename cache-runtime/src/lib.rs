@@ -54,6 +54,15 @@
 //! This instance's own invalidations hold at once. Those of others are pushed, and reach it within the time of a push; on a connection that
 //! is dead without a sign within [`local_staleness`](Builder::local_staleness), 2 seconds by default.
 //!
+//! # Stale answers and slow loads
+//!
+//! With `stale_while_revalidate = "10m"` an answer past its ttl is served while one instance loads it anew in the background; with `refresh_ahead = on`
+//! that happens before, the more likely the nearer the expiry; with `stale_if_error = "1d"` it stands in for an `Err`, and with `soft_timeout = "200ms"` for a
+//! load that takes longer. What was invalidated is never served so. `load_timeout = "2s", on_timeout = || …` gives a load up.
+//!
+//! Of many callers of a cold key one loads: in this process, or with `single_flight = fleet` among all instances, by a lease in Redis that ends soon when
+//! its holder dies. [`Cache::observe`] tells where the answers of the calls inside it came from.
+//!
 //! # The cache
 //!
 //! The first call makes [`Cache::current`] from the [environment](Cache::from_env); [`Builder::install`] replaces it; the option `cache = expr` names
@@ -70,7 +79,7 @@
 //!
 //! # Runtime
 //!
-//! Annotated functions run on Tokio; with Redis its time and I/O drivers have to be enabled, as they are by `#[tokio::main]`.
+//! Annotated functions run on Tokio; its time driver has to be enabled, and with Redis that for I/O, as they are by `#[tokio::main]`.
 //!
 //! # Features
 //!

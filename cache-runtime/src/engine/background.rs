@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
@@ -58,10 +59,7 @@ impl Background {
 
     /// Runs `load`. It ends with the runtime, and with the cache.
     pub(crate) fn run(&self, place: Place, load: impl Future<Output = ()> + Send + 'static) {
-        let mut tasks = lock(&self.tasks);
-        // What has ended is forgotten; one that panicked has told it.
-        while tasks.try_join_next().is_some() {}
-        tasks.spawn(async move {
+        self.see_to(async move {
             let place = place;
             if tokio::time::timeout(LONGEST, load).await.is_err() {
                 tracing::error!(
@@ -70,6 +68,17 @@ impl Background {
                 );
             }
         });
+    }
+
+    /// Runs what ends soon by itself. Outside a runtime it is not done.
+    pub(crate) fn see_to(&self, chore: impl Future<Output = ()> + Send + 'static) {
+        let Ok(runtime) = Handle::try_current() else {
+            return;
+        };
+        let mut tasks = lock(&self.tasks);
+        // What has ended is forgotten; one that panicked has told it.
+        while tasks.try_join_next().is_some() {}
+        tasks.spawn_on(chore, &runtime);
     }
 }
 

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
 use super::Engine;
@@ -151,15 +150,13 @@ impl Drop for Lease {
             return;
         }
         // Nobody waits for it here. Where it does not succeed, the lease ends by itself.
-        if let Ok(runtime) = Handle::try_current() {
-            let (engine, key, token) = (self.engine.clone(), self.key.clone(), self.token);
-            runtime.spawn(async move {
-                let (patience, none) = (engine.patience.background, Duration::ZERO);
-                if let Err(error) = engine.store.release(&key, token, none, patience).await {
-                    tracing::debug!(%key, %error, "a lease was not given back; it ends by itself");
-                }
-            });
-        }
+        let (engine, key, token) = (self.engine.clone(), self.key.clone(), self.token);
+        self.engine.background.see_to(async move {
+            let (patience, none) = (engine.patience.background, Duration::ZERO);
+            if let Err(error) = engine.store.release(&key, token, none, patience).await {
+                tracing::debug!(%key, %error, "a lease was not given back; it ends by itself");
+            }
+        });
     }
 }
 

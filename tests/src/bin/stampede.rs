@@ -4,18 +4,19 @@
 //! cargo run --release -p cache-tests --bin stampede -- --redis redis://127.0.0.1:6379 --callers 1000 --load-ms 300
 //! ```
 //!
-//! Loads are counted in Redis, under `loads`, so that several processes count together. Prints how many callers were answered, and whether all
+//! Loads are counted in Redis, under `loads`, so that several processes count together, and under `together` the most at one time. Prints how many callers were answered, and whether all
 //! alike.
 
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::io::{self, Write as _};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use cache_runtime::{Cache, cached};
 use clap::Parser;
-use redis::AsyncCommands as _;
 use redis::aio::MultiplexedConnection;
+use redis::{AsyncCommands as _, Script};
 
 /// Many callers of one cold key.
 #[derive(Debug, Clone, Parser)]
@@ -36,6 +37,16 @@ struct Options {
     fail: bool,
 }
 
+/// Counts a load, and those that run.
+static BEGIN: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        "local running = redis.call('INCR', 'running')
+         local together = tonumber(redis.call('GET', 'together') or 0)
+         redis.call('SET', 'together', math.max(running, together))
+         return redis.call('INCR', 'loads')",
+    )
+});
+
 struct Fleet {
     options: Options,
     cache: Cache,
@@ -47,9 +58,11 @@ struct Fleet {
     single_flight = fleet, lock = Duration::from_millis(fleet.options.lock_ms)
 )]
 async fn answer(fleet: &Fleet) -> Result<u64, String> {
-    let loads: redis::RedisResult<u64> = fleet.redis.clone().incr("loads", 1).await;
+    let mut redis = fleet.redis.clone();
+    let loads: redis::RedisResult<u64> = BEGIN.prepare_invoke().invoke_async(&mut redis).await;
     tokio::time::sleep(Duration::from_millis(fleet.options.load_ms)).await;
-    match loads {
+    let ended: redis::RedisResult<()> = redis.decr("running", 1).await;
+    match ended.and(loads) {
         Ok(_) if fleet.options.fail => Err("the source fails".to_owned()),
         Ok(loads) => Ok(loads),
         Err(error) => Err(error.to_string()),
