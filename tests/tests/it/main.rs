@@ -7,6 +7,7 @@ mod events;
 mod freshness;
 mod functions;
 mod harness;
+mod heard;
 mod keys;
 mod loss;
 mod near;
