@@ -11,7 +11,9 @@
 
 mod change;
 pub(crate) mod link;
+pub(crate) mod server;
 mod sweep;
+pub(crate) mod tls;
 
 use std::future::Future;
 use std::sync::{Arc, LazyLock};

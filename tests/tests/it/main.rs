@@ -15,6 +15,7 @@ mod observation;
 mod one_load;
 mod scenarios;
 mod stored_bytes;
+mod tls;
 mod transactions;
 mod undelivered;
 mod world;
