@@ -1,10 +1,7 @@
 //! How a cache is configured.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
-
-use redis::{Client, IntoConnectionInfo};
 
 use crate::cache::Cache;
 use crate::engine::{Background, Engine, Patience, Switches};
@@ -20,6 +17,8 @@ use crate::store::Store;
 use crate::store::memory::Memory;
 use crate::store::redis::Redis;
 use crate::store::redis::link::Settings;
+use crate::store::redis::server::{At, Server};
+use crate::store::redis::tls::Certificates;
 
 /// Configures a [`Cache`]; made by [`Cache::builder`].
 ///
@@ -36,6 +35,8 @@ use crate::store::redis::link::Settings;
 #[must_use]
 pub struct Builder {
     pub(crate) server: Option<Server>,
+    /// Of the builder's methods; the server has those of the environment.
+    certificates: Certificates,
     pub(crate) prefix: String,
     pub(crate) enabled: bool,
     /// A server was meant, and its address cannot be used.
@@ -58,21 +59,11 @@ pub struct Builder {
     pub(crate) local_staleness: Duration,
 }
 
-/// A Redis server, by URL or in parts.
-#[derive(Clone)]
-pub(crate) struct Server {
-    pub(crate) url: Option<String>,
-    pub(crate) host: String,
-    pub(crate) port: u16,
-    /// Beside a URL this and the database fill in what it leaves out.
-    pub(crate) password: Option<String>,
-    pub(crate) database: Option<i64>,
-}
-
 impl Builder {
     pub(crate) fn new() -> Self {
         Self {
             server: None,
+            certificates: Certificates::default(),
             prefix: "cache".to_owned(),
             enabled: true,
             severed: false,
@@ -105,17 +96,40 @@ impl Builder {
         Ok(builder)
     }
 
-    /// Shares answers through this server: `redis://[user[:password]@]host[:port][/database]`, or `redis+unix:///path`.
+    /// Shares answers through this server: `redis://[[user]:password@]host[:port][/database]`, `rediss://…` for TLS (feature `tls`), or
+    /// `redis+unix:///path`. It takes the place of the environment's server, with all that belongs to that one.
     ///
     /// Nothing is connected before the first call, and a server that is away is no error: the functions run uncached until it is there.
+    /// Nor is one whose certificate is not trusted. Over TLS it has to be valid for the host's name, by the system's roots if not by
+    /// those of `tls_ca`; URLs that end with `#insecure` are refused.
     pub fn redis(mut self, url: impl Into<String>) -> Self {
-        self.server = Some(Server {
-            url: Some(url.into()),
-            host: String::new(),
-            port: 0,
-            password: None,
-            database: None,
-        });
+        self.server = Some(Server::new(At::Url(url.into())));
+        self
+    }
+
+    /// The authorities that the server's certificate is trusted by, in place of the system's: one certificate or several, in PEM.
+    /// Needs a server that is spoken to over TLS; without any server it is not used. Needs the feature `tls`. Default: the system's roots, or
+    /// the environment's `REDIS_TLS_CA`.
+    ///
+    /// What is not PEM, or does not fit the server's URL, is an error of [`build`](Self::build).
+    #[cfg(feature = "tls")]
+    pub fn tls_ca(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.certificates.ca = Some(pem.into());
+        self
+    }
+
+    /// The certificate, with its intermediates, and the private key that are shown to a server which asks for them (mutual TLS), in PEM. The
+    /// key is not encrypted. Needs a server that is spoken to over TLS; without any server they are not used. Needs the feature `tls`.
+    /// Default: none, or the environment's `REDIS_TLS_CERT` and `REDIS_TLS_KEY`.
+    ///
+    /// What is not PEM, does not belong together, or does not fit the server's URL, is an error of [`build`](Self::build).
+    #[cfg(feature = "tls")]
+    pub fn tls_client(
+        mut self,
+        certificate_pem: impl Into<Vec<u8>>,
+        key_pem: impl Into<Vec<u8>>,
+    ) -> Self {
+        self.certificates.client = Some([certificate_pem.into(), key_pem.into()]);
         self
     }
 
@@ -246,7 +260,7 @@ impl Builder {
     ///
     /// # Errors
     /// Everything that is wrong with the configuration; a server that does not answer is not.
-    pub fn build(self) -> Result<Cache, ConfigError> {
+    pub fn build(mut self) -> Result<Cache, ConfigError> {
         let mut problems = Vec::new();
         problems.extend(Self::check_prefix(&self.prefix).err());
         for (what, duration) in [
@@ -269,6 +283,16 @@ impl Builder {
         if !(0.0..=1.0).contains(&self.ttl_jitter) {
             problems.push("ttl_jitter must be from 0 to 1".to_owned());
         }
+        let unfit = self.certificates.problems([
+            "the CA of tls_ca",
+            "the certificate of tls_client",
+            "the key of tls_client",
+        ]);
+        if let Some(server) = self.server.as_mut().filter(|_| unfit.is_empty()) {
+            let environment = std::mem::take(&mut server.certificates);
+            server.certificates = self.certificates.or(environment);
+        }
+        problems.extend(unfit);
         let bound = self.server.as_ref().map(|_| self.local_staleness);
         let near = Arc::new(Near::new(self.local_capacity, bound));
         let store = match self.server.as_ref().map(Server::client) {
@@ -335,55 +359,6 @@ impl Builder {
     }
 }
 
-impl Server {
-    /// The client, not connected yet. The problem tells no part of the URL, which may hold a password.
-    pub(crate) fn client(&self) -> Result<Client, String> {
-        let info = match &self.url {
-            Some(url) => url.as_str().into_connection_info(),
-            None => (self.host.as_str(), self.port).into_connection_info(),
-        };
-        let info = info.map_err(|error| {
-            format!(
-                "the Redis URL cannot be used: {}",
-                error
-                    .detail()
-                    .unwrap_or("it has another form than redis://host:port/database")
-            )
-        })?;
-        let mut settings = info.redis_settings().clone();
-        if let Some(password) = self
-            .password
-            .as_ref()
-            .filter(|_| settings.password().is_none())
-        {
-            settings = settings.set_password(password);
-        }
-        if let Some(database) = self.database.filter(|_| settings.db() == 0) {
-            settings = settings.set_db(database);
-        }
-        Client::open(info.set_redis_settings(settings)).map_err(|error| {
-            format!(
-                "the Redis server cannot be used: {}",
-                error
-                    .detail()
-                    .unwrap_or("its URL needs something that is not built in")
-            )
-        })
-    }
-}
-
-impl fmt::Debug for Server {
-    /// Without the URL and the password.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let address = self
-            .client()
-            .map(|client| client.get_connection_info().addr().to_string());
-        f.debug_struct("Server")
-            .field("address", &address.as_deref().unwrap_or("not usable"))
-            .finish_non_exhaustive()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -406,8 +381,22 @@ mod tests {
         let builder = Builder::new().redis("redis://me:hunter2@127.0.0.1:1/");
         let shown = format!("{builder:?} {:?}", builder.clone().build().expect("right"));
         assert!(
-            !shown.contains("hunter2") && shown.contains("127.0.0.1:1"),
+            !shown.contains("hunter2") && !shown.contains("me:") && shown.contains("127.0.0.1:1"),
             "{shown}"
         );
+    }
+
+    #[test]
+    fn urls_that_would_do_other_than_they_say_are_refused() {
+        for url in [
+            "rediss://me:hunter2@cache/#insecure",
+            "redis://me:hunter2#more@cache",
+            "redis://hunter2@cache",
+            "redis://me:1?protocol=hunter2@cache",
+            "redis://hunter2:1?23@cache",
+        ] {
+            let error = Builder::new().redis(url).build().expect_err(url);
+            assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
+        }
     }
 }

@@ -4,10 +4,15 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::builder::{Builder, Server};
+use crate::builder::Builder;
+use crate::store::redis::server::{At, Server};
+use crate::store::redis::tls::Certificates;
 
 const SWITCHES: [&str; 2] = ["ENABLE_CACHE", "CACHE_ENABLED"];
 const TTLS: [&str; 2] = ["CACHE_TTL", "CACHE_TTL_SECONDS"];
+const USERS: [&str; 2] = ["REDIS_USER", "REDIS_USERNAME"];
+/// Of the CA, the certificate and its key.
+const PEM_FILES: [&str; 3] = ["REDIS_TLS_CA", "REDIS_TLS_CERT", "REDIS_TLS_KEY"];
 
 /// What `variable` gives, read into a builder. Whatever is wrong is left out and told; where it is the server's address or a
 /// switch or the prefix, the cache is switched off, since caching on its own would keep this instance from hearing of the others' writes.
@@ -146,32 +151,87 @@ impl<V: Fn(&str) -> Option<String>> Environment<V> {
             "a database number such as 0",
             |database: &i64| *database >= 0,
         );
-        let password = self.text("REDIS_PASSWORD");
-        let server = match (self.text("REDIS_URL"), self.text("REDIS_HOST")) {
-            (Some(url), _) => Some(Server {
-                url: Some(url),
-                host: String::new(),
-                port: 0,
-                password,
-                database,
-            }),
-            (None, Some(host)) => Some(Server {
-                url: None,
-                host,
+        let tls = self.switch("REDIS_TLS");
+        let address = match (self.text("REDIS_URL"), self.text("REDIS_HOST")) {
+            (Some(url), _) => Some(At::Url(url)),
+            (None, Some(name)) => Some(At::Host {
+                name,
                 port: port.unwrap_or(6379),
-                password,
-                database,
+                tls: tls.unwrap_or(false),
             }),
             (None, None) => None,
         };
-        if let Some(Err(problem)) = server.as_ref().map(Server::client) {
-            self.problems.push(problem);
+        let (user, password) = (self.user(), self.text("REDIS_PASSWORD"));
+        let certificates = self.certificates();
+        let server = address.map(|address| Server {
+            address,
+            user,
+            password,
+            database,
+            certificates,
+        });
+        self.problems
+            .extend(server.as_ref().and_then(|server| server.client().err()));
+        let contradicted = |tls| server.as_ref()?.over_tls().map(|over| over != tls);
+        if tls.and_then(contradicted).unwrap_or(false) {
+            self.problems.push(
+                "REDIS_TLS and REDIS_URL contradict each other: the URL says it, by `rediss://`"
+                    .to_owned(),
+            );
         }
         if self.problems.len() > before {
             Err(())
         } else {
             Ok(server)
         }
+    }
+
+    fn user(&mut self) -> Option<String> {
+        let mut users = USERS
+            .into_iter()
+            .filter_map(|name| self.text(name))
+            .collect::<Vec<_>>();
+        users.dedup();
+        if users.len() > 1 {
+            self.problems.push(format!(
+                "{} and {} differ: set one of them",
+                USERS[0], USERS[1]
+            ));
+        }
+        users.pop()
+    }
+
+    /// Those that can be used.
+    fn certificates(&mut self) -> Certificates {
+        let [_, certificate, key] = PEM_FILES;
+        if self.text(certificate).is_some() != self.text(key).is_some() {
+            self.problems.push(format!(
+                "{certificate} and {key} belong together: set both or none"
+            ));
+        }
+        let [ca, certificate, key] = PEM_FILES.map(|name| self.file(name));
+        let certificates = Certificates {
+            ca,
+            client: certificate.zip(key).map(<[_; 2]>::from),
+        };
+        let unfit = certificates.problems(PEM_FILES);
+        if unfit.is_empty() {
+            return certificates;
+        }
+        self.problems.extend(unfit);
+        Certificates::default()
+    }
+
+    /// The path is not told: it may be the PEM itself, by mistake.
+    fn file(&mut self, name: &str) -> Option<Vec<u8>> {
+        let read = std::fs::read(self.text(name)?);
+        if let Err(error) = &read {
+            self.problems.push(format!(
+                "{name} must be the path of a readable file: {}",
+                error.kind()
+            ));
+        }
+        read.ok()
     }
 
     fn wrong(&mut self, name: &str, value: &str, right: impl Display) {
@@ -288,6 +348,116 @@ mod tests {
             ),
             (Some("own"), 3)
         );
+    }
+
+    #[test]
+    fn the_user_is_heard_by_both_names() {
+        for name in USERS {
+            let server = right(&[
+                ("REDIS_HOST", "cache"),
+                (name, "ada"),
+                ("REDIS_PASSWORD", "x"),
+            ])
+            .server;
+            let client = server.expect("a server").client().expect("a client");
+            assert_eq!(
+                client.get_connection_info().redis_settings().username(),
+                Some("ada"),
+                "{name}"
+            );
+        }
+        let own = [
+            ("REDIS_URL", "redis://eve:own@cache"),
+            ("REDIS_USER", "ada"),
+        ];
+        let client = right(&own)
+            .server
+            .expect("a server")
+            .client()
+            .expect("a client");
+        assert_eq!(
+            client.get_connection_info().redis_settings().username(),
+            Some("eve")
+        );
+
+        for wrong in [
+            &[("REDIS_HOST", "cache"), ("REDIS_USER", "ada")][..],
+            &[("REDIS_URL", "redis://ada@cache")],
+            &[
+                ("REDIS_HOST", "cache"),
+                ("REDIS_USER", "ada"),
+                ("REDIS_USERNAME", "eve"),
+                ("REDIS_PASSWORD", "x"),
+            ],
+        ] {
+            let (builder, problems) = with(wrong);
+            assert_eq!(problems.len(), 1, "{problems:?}");
+            assert!(
+                !problems[0].contains("ada") && !problems[0].contains("eve"),
+                "{problems:?}"
+            );
+            assert!(!builder.enabled);
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn tls_is_asked_for_by_url_or_in_parts() {
+        let tls =
+            |variables: &[(&str, &str)]| right(variables).server.expect("a server").over_tls();
+        assert_eq!(tls(&[("REDIS_HOST", "cache")]), Some(false));
+        assert_eq!(
+            tls(&[("REDIS_HOST", "cache"), ("REDIS_TLS", "yes")]),
+            Some(true)
+        );
+        assert_eq!(
+            tls(&[("REDIS_URL", "rediss://cache"), ("REDIS_TLS", "true")]),
+            Some(true)
+        );
+        for contradiction in [
+            [("REDIS_URL", "redis://cache"), ("REDIS_TLS", "true")],
+            [("REDIS_URL", "rediss://cache"), ("REDIS_TLS", "false")],
+        ] {
+            let problems = with(&contradiction).1;
+            assert!(problems[0].contains("REDIS_TLS"), "{problems:?}");
+        }
+    }
+
+    #[test]
+    fn each_wrong_pem_file_is_named_and_nothing_of_it_told() {
+        let key = "-----BEGIN PRIVATE KEY----- hunter2";
+        let (builder, problems) = with(&[
+            ("REDIS_URL", "redis://cache"),
+            ("REDIS_TLS_CA", "/dev/null"),
+            ("REDIS_TLS_CERT", " "),
+            ("REDIS_TLS_KEY", key),
+        ]);
+        let told = problems.concat();
+        assert_eq!(problems.len(), 3, "{problems:?}");
+        for name in PEM_FILES {
+            assert!(told.contains(name), "{name}: {problems:?}");
+        }
+        assert!(!told.contains("hunter2"));
+        assert!(!builder.enabled);
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[test]
+    fn without_the_feature_tls_is_refused() {
+        for wrong in [
+            &[("REDIS_URL", "rediss://:hunter2@cache")][..],
+            &[("REDIS_URL", "VALKEYS://:hunter2@cache")],
+            &[("REDIS_HOST", "cache"), ("REDIS_TLS", "1")],
+            &[("REDIS_TLS_CA", "/dev/null")],
+        ] {
+            let (builder, problems) = with(wrong);
+            assert_eq!(problems.len(), 1, "{problems:?}");
+            assert!(
+                problems[0].contains("feature `tls`") && !problems[0].contains("hunter2"),
+                "{problems:?}"
+            );
+            assert!(!builder.enabled);
+        }
     }
 
     #[test]

@@ -86,6 +86,10 @@
 //! | feature | what |
 //! |---|---|
 //! | `axum` | `Json<T>` answers of handlers |
+//! | `tls` | `rediss://`, `tls_ca`, `tls_client`: Redis over TLS, with rustls |
+//!
+//! With `tls` nothing has to be installed by hand: rustls' default provider of cryptography is used where the program has one, and `ring` becomes
+//! it, with the first connection, where there is none. A program that installs its own does so before its first cached call.
 
 mod after_commit;
 mod builder;

@@ -1,11 +1,13 @@
 //! Tools of the integration tests: servers that are real, and waiting that doesn't guess.
 
+mod certificates;
 mod clock;
 mod eventually;
 mod postgres_server;
 mod proxy;
 mod redis_server;
 
+pub use certificates::{Authority, Certified};
 pub use clock::Clock;
 pub use eventually::eventually;
 pub use postgres_server::PostgresServer;

@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use tempfile::TempDir;
 use tokio::net::TcpSocket;
 
-use crate::Clock;
+use crate::{Authority, Certified, Clock};
 
 /// Generous: a loaded machine must not fail a test. A server that is well answers after some 20 ms.
 const START_DEADLINE: Duration = Duration::from_secs(30);
@@ -52,8 +52,17 @@ pub struct RedisServer {
 pub struct RedisServerBuilder {
     config: Vec<[String; 2]>,
     password: Option<String>,
+    tls: Option<Tls>,
     movable_clock: bool,
     tied: bool,
+}
+
+/// What a server shows, and what its clients have to.
+#[derive(Clone, Debug)]
+struct Tls {
+    shown: Certified,
+    /// Who certifies clients, where they have to show something.
+    clients: Option<String>,
 }
 
 #[derive(Debug)]
@@ -81,14 +90,29 @@ impl RedisServer {
         RedisServerBuilder::default()
     }
 
-    /// `redis://…`, with the password when there is one.
+    /// `redis://…` or `rediss://…`, with the password when there is one.
     #[must_use]
     pub fn url(&self) -> String {
+        let scheme = match &self.settings.tls {
+            Some(_) => "rediss",
+            None => "redis",
+        };
         let user = match &self.settings.password {
             Some(password) => format!(":{password}@"),
             None => String::new(),
         };
-        format!("redis://{user}127.0.0.1:{}", self.port)
+        format!("{scheme}://{user}127.0.0.1:{}", self.port)
+    }
+
+    /// Where this harness connects itself: beside TLS by a socket, so that no certificate is too bad for it.
+    fn own_url(&self) -> String {
+        if self.settings.tls.is_none() {
+            return self.url();
+        }
+        let password = self.settings.password.as_deref().unwrap_or_default();
+        let socket = socket(self.folder.path());
+        let query = if password.is_empty() { "" } else { "?pass=" };
+        format!("redis+unix://{}{query}{password}", socket.display())
     }
 
     /// The port stays the same for life, over restarts too.
@@ -229,7 +253,7 @@ impl RedisServer {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(ANSWER_DEADLINE))
             .set_response_timeout(Some(ANSWER_DEADLINE));
-        Client::open(self.url())?
+        Client::open(self.own_url())?
             .get_multiplexed_async_connection_with_config(&config)
             .await
     }
@@ -273,6 +297,17 @@ impl RedisServerBuilder {
     pub fn password(mut self, password: &str) -> Self {
         self.password = Some(password.to_owned());
         self.config("requirepass", password)
+    }
+
+    /// Speaks TLS and nothing else on its port, and shows this certificate. With `clients` it refuses those that do not show one by that
+    /// authority.
+    #[must_use]
+    pub fn tls(mut self, shown: Certified, clients: Option<&Authority>) -> Self {
+        self.tls = Some(Tls {
+            shown,
+            clients: clients.map(|authority| authority.certificate().to_owned()),
+        });
+        self
     }
 
     /// Lets the server's wall clock be moved while it runs, with [`RedisServer::clock`].
@@ -325,7 +360,7 @@ impl RedisServerBuilder {
             .expect("a log file in the temporary folder");
         let mut command = self.program();
         command
-            .args(["--bind", "127.0.0.1", "--port", &port.to_string()])
+            .args(["--bind", "127.0.0.1"])
             .args(["--save", "", "--appendonly", "no"])
             .arg("--dir")
             .arg(folder)
@@ -333,6 +368,12 @@ impl RedisServerBuilder {
             .stdin(Stdio::null())
             .stderr(log.try_clone().expect("a second handle of the log file"))
             .stdout(log);
+        match &self.tls {
+            Some(tls) => tls.give(&mut command, port, folder),
+            None => {
+                command.args(["--port", &port.to_string()]);
+            }
+        }
         for [directive, value] in &self.config {
             command.arg(format!("--{directive}")).arg(value);
         }
@@ -363,6 +404,27 @@ impl RedisServerBuilder {
     }
 }
 
+impl Tls {
+    fn give(&self, command: &mut Command, port: u16, folder: &Path) {
+        let mut file = |directive: &str, name: &str, content: &str| {
+            let path = folder.join(name);
+            fs::write(&path, content).expect("a file in the temporary folder");
+            command.arg(directive).arg(path);
+        };
+        file("--tls-cert-file", "server.crt", &self.shown.certificate);
+        file("--tls-key-file", "server.key", &self.shown.key);
+        // The server wants one in any case.
+        let clients = self.clients.as_ref().unwrap_or(&self.shown.certificate);
+        file("--tls-ca-cert-file", "clients.crt", clients);
+        let ask = if self.clients.is_some() { "yes" } else { "no" };
+        command
+            .args(["--port", "0", "--tls-port", &port.to_string()])
+            .args(["--tls-auth-clients", ask])
+            .arg("--unixsocket")
+            .arg(socket(folder));
+    }
+}
+
 impl Process {
     fn kill(&mut self) {
         if let Self::Up(child) = self {
@@ -378,6 +440,10 @@ impl Process {
             Self::Down { .. } => true,
         }
     }
+}
+
+fn socket(folder: &Path) -> PathBuf {
+    folder.join("redis.sock")
 }
 
 fn log_file(folder: &Path) -> PathBuf {

@@ -15,7 +15,9 @@ mod attempt;
 mod change;
 mod lease;
 pub(crate) mod link;
+pub(crate) mod server;
 mod sweep;
+pub(crate) mod tls;
 
 use std::sync::LazyLock;
 use std::time::Duration;

@@ -11,7 +11,7 @@ use redis::{
 use tokio::sync::{OnceCell, watch};
 use tokio::task::JoinHandle;
 
-use super::pushes;
+use super::{pushes, server};
 use crate::near::Near;
 use crate::policy::OnRestart;
 use crate::store::StoreError;
@@ -235,6 +235,7 @@ impl Link {
     /// The server did an invalidation, and would not push it.
     pub(crate) fn cannot_push(&self, answer: &str) {
         if !self.shared.cannot_push.swap(true, Ordering::Relaxed) {
+            let answer = server::without_user(answer);
             tracing::error!(server = %self.shared, answer, "invalidations cannot be pushed, so that other instances' near caches hear of them late: allow this user to publish on the cache's channel");
         }
     }
@@ -373,7 +374,10 @@ impl Shared {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(None)
             .set_response_timeout(None);
+        #[cfg(feature = "tls")]
+        super::tls::provide(self.client.get_connection_info().addr());
         let connect = async |protocol, config| {
+            // With the certificates, which are part of its address.
             let info = self.client.get_connection_info().clone();
             let settings = info.redis_settings().clone().set_protocol(protocol);
             Client::open(info.set_redis_settings(settings))?
@@ -446,7 +450,7 @@ fn described_unsaid(error: &RedisError) -> String {
     }
 }
 
-/// What the client says of an error of a command. It names commands and codes; values are not in it.
+/// What the client says of an error of a command. It names commands and codes; values are not in it, nor the user.
 pub(super) fn described(error: &RedisError) -> String {
-    error.to_string()
+    server::without_user(&error.to_string())
 }

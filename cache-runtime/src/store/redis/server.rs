@@ -1,0 +1,165 @@
+//! Which server, and as whom.
+
+use std::fmt;
+
+use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
+
+use super::tls::Certificates;
+
+/// A Redis server, by URL or in parts.
+#[derive(Clone)]
+pub(crate) struct Server {
+    pub(crate) address: At,
+    /// Beside a URL these three fill in what it leaves out.
+    pub(crate) user: Option<String>,
+    pub(crate) password: Option<String>,
+    pub(crate) database: Option<i64>,
+    pub(crate) certificates: Certificates,
+}
+
+/// Where a server is.
+#[derive(Clone)]
+pub(crate) enum At {
+    Url(String),
+    Host { name: String, port: u16, tls: bool },
+}
+
+impl Server {
+    pub(crate) fn new(address: At) -> Self {
+        Self {
+            address,
+            user: None,
+            password: None,
+            database: None,
+            certificates: Certificates::default(),
+        }
+    }
+
+    /// The client, not connected yet. The problem tells no part of the URL, which may hold a password.
+    pub(crate) fn client(&self) -> Result<Client, String> {
+        self.certificates.client(self.info()?)
+    }
+
+    /// Whether it is spoken to over TLS; `None` where the URL cannot be used.
+    pub(crate) fn over_tls(&self) -> Option<bool> {
+        Some(is_tls(self.info().ok()?.addr()))
+    }
+
+    fn info(&self) -> Result<ConnectionInfo, String> {
+        let info = self.address.info()?;
+        let mut settings = info.redis_settings().clone();
+        if let Some(user) = self.user.as_ref().filter(|_| settings.username().is_none()) {
+            settings = settings.set_username(user);
+        }
+        let password = self.password.as_ref();
+        if let Some(password) = password.filter(|_| settings.password().is_none()) {
+            settings = settings.set_password(password);
+        }
+        if let Some(database) = self.database.filter(|_| settings.db() == 0) {
+            settings = settings.set_db(database);
+        }
+        // The client would connect as the default user.
+        if settings.username().is_some() && settings.password().is_none() {
+            return Err("the Redis user has no password (with `nopass` any will do): it belongs into the URL or REDIS_PASSWORD"
+                .to_owned());
+        }
+        Ok(info.set_redis_settings(settings))
+    }
+}
+
+impl At {
+    fn info(&self) -> Result<ConnectionInfo, String> {
+        let url = match self {
+            Self::Url(url) => url,
+            Self::Host { name, port, tls } => {
+                return host(name, *port, *tls)
+                    .map_err(|_| "the Redis host cannot be used".to_owned());
+            }
+        };
+        if !cfg!(feature = "tls") && names_tls(url) {
+            return Err(format!(
+                "the Redis URL asks for TLS, which {}",
+                super::tls::FEATURE
+            ));
+        }
+        if url.contains('#') {
+            return Err(
+                "the Redis URL has a `#`: `#insecure` is refused, since anybody could answer then (give the server's CA \
+                 instead, with `tls_ca` or REDIS_TLS_CA), and in a password it is written `%23`"
+                    .to_owned(),
+            );
+        }
+        let info = url.as_str().into_connection_info().ok();
+        info.filter(|info| !is_misread(url, info)).ok_or_else(|| {
+            "the Redis URL cannot be used: it has another form than redis://user:password@host:port/database".to_owned()
+        })
+    }
+}
+
+/// A password with a bare `?` ends the authority: the user would be taken for the host, and told as such.
+fn is_misread(url: &str, info: &ConnectionInfo) -> bool {
+    let settings = info.redis_settings();
+    let nobody = settings.username().is_none() && settings.password().is_none();
+    nobody && url.contains('@') && !matches!(info.addr(), ConnectionAddr::Unix(_))
+}
+
+/// Also where the client, built without TLS, would not read such a URL.
+fn names_tls(url: &str) -> bool {
+    let scheme = url.split_once(':').unwrap_or_default().0.trim();
+    ["rediss", "valkeys"]
+        .iter()
+        .any(|tls| scheme.eq_ignore_ascii_case(tls))
+}
+
+fn host(name: &str, port: u16, tls: bool) -> redis::RedisResult<ConnectionInfo> {
+    let info = (name, port).into_connection_info()?;
+    let secured = ConnectionAddr::TcpTls {
+        host: name.to_owned(),
+        port,
+        insecure: false,
+        tls_params: None,
+    };
+    Ok(if tls { info.set_addr(secured) } else { info })
+}
+
+pub(super) fn is_tls(address: &ConnectionAddr) -> bool {
+    matches!(address, ConnectionAddr::TcpTls { .. })
+}
+
+/// What a server answered, without the user's name, which Redis 7.2 tells to whom it refuses something.
+pub(super) fn without_user(answer: &str) -> String {
+    let named = answer
+        .split_once("User ")
+        .and_then(|(before, after)| Some((before, after.split_once(" has no ")?.1)));
+    match named {
+        Some((before, after)) => format!("{before}the user has no {after}"),
+        None => answer.to_owned(),
+    }
+}
+
+impl fmt::Debug for Server {
+    /// Without URL, user and password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let info = self.info();
+        let address = info.map(|info| info.addr().to_string());
+        f.debug_struct("Server")
+            .field("address", &address.as_deref().unwrap_or("not usable"))
+            .field("certificates", &self.certificates)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_user_is_not_repeated() {
+        let refused = "NOPERM: User ada has no permissions to run the 'get' command";
+        assert_eq!(
+            without_user(refused),
+            "NOPERM: the user has no permissions to run the 'get' command"
+        );
+        assert_eq!(without_user("User unknown"), "User unknown");
+    }
+}
