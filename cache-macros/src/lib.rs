@@ -52,7 +52,7 @@ use crate::function::Function;
 /// | `stale_if_error = "1h"` | for so long after the ttl the old answer is served when the body answers `Err`; the forms of `ttl` | never |
 /// | `refresh_ahead = on`, `off`, `1.5` | begin to load in the background before the ttl is over; a number is the factor, `on` is 1.0, more is earlier | `off` |
 /// | `single_flight = process`, `fleet`, `off` | who loads when many miss: one caller of each process, one of all instances, everybody | `process` |
-/// | `lock = "5s"` | the longest time that a caller waits for another's load, and that one instance keeps the others from loading; the forms of `ttl` | the runtime's own |
+/// | `lock = "5s"` | the longest time that a caller waits for another's load, and that one instance keeps the others from loading; the forms of `ttl` | 5 seconds |
 /// | `soft_timeout = "200ms"` | after this time the old answer that `stale_if_error` keeps is served, and the load goes on in the background; the forms of `ttl` | none |
 /// | `load_timeout = "2s"` | after this time the load is given up, and `on_timeout` answers; the forms of `ttl` | none |
 /// | `on_timeout = \|\| DbError::Timeout` | the error that is answered then | |

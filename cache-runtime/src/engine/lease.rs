@@ -53,8 +53,12 @@ impl Session<'_> {
             .map(|wakes| wakes.wait(at.key.as_str()));
         let until = Instant::now() + self.longest_wait(self.lock());
         let mut poll = FIRST_POLL;
+        let asked = |patience| self.ask_for_lease(ticket, true, patience);
+        let mut asked = self.budget.spend(asked).await?;
+        // From here on it is a wait for a load, which the call's budget is not for.
+        let patience = engine.patience.operation;
         loop {
-            match self.ask_for_lease(ticket, true).await? {
+            match asked {
                 Ok(lease) => return Ok(Led::Here(lease)),
                 Err(Lead::Held) => {}
                 Err(_) => return Ok(Led::Here(None)),
@@ -73,11 +77,10 @@ impl Session<'_> {
             }
             poll = LAST_POLL.min(poll * 2);
             let opening = Opening::Missed(head.clone());
-            let opened = self
-                .budget
-                .spend(|patience| engine.store.open(at, &opening, patience));
-            match opened.await? {
-                Some(now) if now == ticket => {}
+            match engine.store.open(at, &opening, patience).await? {
+                Some(now) if now == ticket => {
+                    asked = self.ask_for_lease(ticket, true, patience).await?;
+                }
                 Some(_) => return Ok(Led::Outdated),
                 None => return Ok(self.read(at).await?.map_or(Led::Outdated, Led::Found)),
             }
@@ -89,6 +92,7 @@ impl Session<'_> {
         &self,
         ticket: Ticket,
         waits: bool,
+        patience: Duration,
     ) -> Result<Result<Option<Lease>, Lead>, StoreError> {
         let engine = self.engine;
         if engine.store.wakes().is_none() {
@@ -101,9 +105,7 @@ impl Session<'_> {
             waits,
         };
         let (key, store) = (self.request.key, &engine.store);
-        let lead = self
-            .budget
-            .spend(|patience| store.lease(key, ticket, asked, patience));
+        let lead = store.lease(key, ticket, asked, patience);
         Ok(match lead.await? {
             Lead::Led => Ok(Some(Lease::new(engine, key, asked))),
             lead => Err(lead),

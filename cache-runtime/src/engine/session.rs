@@ -385,7 +385,9 @@ impl<'a> Session<'a> {
         let wait = self.longest_wait(lock);
         let turn = tokio::time::timeout(wait, seat.turn(ticket)).await;
         let turn = turn.unwrap_or_else(|_| {
-            self.wait_abandoned();
+            if !self.has_fallback() {
+                self.wait_abandoned();
+            }
             Turn::Alone
         });
         Some(match turn {
@@ -489,7 +491,8 @@ impl<'a> Session<'a> {
         if ticket.busy != Busy::No {
             return None;
         }
-        let lease = match self.ask_for_lease(ticket, false).await {
+        let asked = |patience| self.ask_for_lease(ticket, false, patience);
+        let lease = match self.budget.spend(asked).await {
             Ok(Ok(lease)) => lease,
             // Another instance loads it, or has just failed to.
             Ok(Err(_)) | Err(_) => return None,

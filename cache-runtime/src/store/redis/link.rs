@@ -315,7 +315,7 @@ impl Shared {
         let heard = Arc::new(AtomicU64::new(0));
         let (mut connection, can_push) = self.open(heard.clone()).await?;
         // The look-up is the probe: a server that loads its data, or a cluster that is down, tells of itself all the same.
-        let (server, replication, _): (String, String, Option<u64>) = redis::pipe()
+        let (server, replication, _): (String, String, Value) = redis::pipe()
             .cmd("INFO")
             .arg("server")
             .cmd("INFO")
