@@ -144,9 +144,18 @@ impl Seat {
         load.until(Load::take).await
     }
 
+    /// The turn of a caller that need not wait.
+    pub(crate) fn at_once(&self, ticket: Ticket) -> Option<Turn> {
+        let load = self.load(ticket);
+        match load.before.as_ref().and_then(Weak::upgrade) {
+            Some(before) if before.is_running() => None,
+            _ => load.take(),
+        }
+    }
+
     /// Leads the load of `ticket`, if nobody does.
     pub(crate) fn lead(&self, ticket: Ticket) -> Option<Leader> {
-        match self.load(ticket).take()? {
+        match self.at_once(ticket)? {
             Turn::Lead(leader) => Some(leader),
             Turn::Share(_) | Turn::Failed(_) | Turn::Alone | Turn::Again => None,
         }

@@ -117,6 +117,7 @@ impl Counter {
 pub(crate) struct Function {
     pub(crate) site: &'static Site,
     pub(crate) namespace: &'static str,
+    pub(crate) origin: u32,
     pub(crate) counters: Counters,
     /// Another function of this cache has the same keys: this one is not cached.
     pub(crate) shadowed: bool,
@@ -170,6 +171,7 @@ impl Register {
         let function = Arc::new(Function {
             site,
             namespace: site.namespace(),
+            origin: site.origin(),
             counters: Counters::default(),
             shadowed: twin.is_some(),
         });

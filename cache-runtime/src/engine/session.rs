@@ -1,5 +1,6 @@
 //! One call of a cached function, from the look to the turn to load.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -159,10 +160,10 @@ impl<'a> Session<'a> {
         }
         if self.waits() {
             tracing::debug!(key = %self.request.key, "an invalidation waits to be delivered: the source answers");
-            return Box::pin(self.blind()).await;
+            return self.blind().await;
         }
         if self.engine.store.is_away() {
-            return Box::pin(self.blind()).await;
+            return self.blind().await;
         }
         match self.look_near().await {
             Ok(Some(value)) => return Step::Near(value),
@@ -194,7 +195,7 @@ impl<'a> Session<'a> {
     /// The store cannot be asked.
     async fn without(&mut self, error: &StoreError) -> Step {
         tracing::debug!(key = %self.request.key, %error, "cache not available: the source answers");
-        Box::pin(self.blind()).await
+        self.blind().await
     }
 
     /// The source has to answer. Those that call at one time share its answer, but nobody joins a load that has begun: it may have been
@@ -377,23 +378,37 @@ impl<'a> Session<'a> {
         if self.request.policy.single_flight == SingleFlight::Off {
             return Some(Step::Lead(self.loading(None, ticket, stores)));
         }
+        let turn = match seat.at_once(ticket) {
+            Some(turn) => turn,
+            // In a box, as few calls wait.
+            None => Box::pin(self.wait(&seat, ticket)).await,
+        };
+        if let Turn::Lead(leader) = turn {
+            let flight = Flight { leader, seat };
+            return Some(Step::Lead(self.loading(Some(flight), ticket, stores)));
+        }
+        self.joined(turn, source)
+    }
+
+    /// Waits for the load of `ticket`, and no longer than it is worth.
+    async fn wait(&self, seat: &Seat, ticket: Ticket) -> Turn {
         // Who leads here may wait for another instance as long, and loads then.
         let lock = match self.leads_in_fleet(ticket) {
             true => self.lock() * 2,
             false => self.lock(),
         };
-        let wait = self.longest_wait(lock);
-        let turn = tokio::time::timeout(wait, seat.turn(ticket)).await;
-        let turn = turn.unwrap_or_else(|_| {
+        let turn = tokio::time::timeout(self.longest_wait(lock), seat.turn(ticket)).await;
+        turn.unwrap_or_else(|_| {
             if !self.has_fallback() {
                 self.wait_abandoned();
             }
             Turn::Alone
-        });
+        })
+    }
+
+    /// What becomes of a call that does not lead; `None`: look again.
+    fn joined(&mut self, turn: Turn, source: Source) -> Option<Step> {
         Some(match turn {
-            Turn::Lead(leader) => {
-                Step::Lead(self.loading(Some(Flight { leader, seat }), ticket, stores))
-            }
             // What was shared is what could not be decoded.
             Turn::Share(_) if self.distrusted.is_some() => self.alone(source),
             Turn::Share(entry) => match self.open(&entry) {
@@ -424,7 +439,7 @@ impl<'a> Session<'a> {
                 self.function.counters.coalesced.one();
                 Step::Failed(error)
             }
-            Turn::Alone => self.alone(source),
+            Turn::Alone | Turn::Lead(_) => self.alone(source),
             Turn::Again => return None,
         })
     }
@@ -658,17 +673,17 @@ impl<'a> Session<'a> {
     }
 
     fn open(&self, entry: &[u8]) -> Result<Label, Rejected> {
-        envelope::open(entry, self.request.site.origin(), self.request.site.version)
+        envelope::open(entry, self.function.origin, self.request.site.version)
     }
 
-    /// Only callers that read the same bytes alike share a load.
+    /// Only callers of the same function share a load.
     pub(super) fn flight(&self) -> String {
-        format!(
-            "{}#{:x}.{}",
-            self.request.key,
-            self.request.site.origin(),
-            self.request.site.version
-        )
+        let key = self.request.key.as_str();
+        let mut flight = String::with_capacity(key.len() + 8);
+        flight.push_str(key);
+        // Into a string that cannot fail.
+        let _ = write!(flight, "#{}", self.request.site.number());
+        flight
     }
 }
 

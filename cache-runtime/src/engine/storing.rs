@@ -146,7 +146,7 @@ impl Session<'_> {
             codec: Codec::Json,
             absent: loaded.absent,
             version: self.request.site.version,
-            origin: self.request.site.origin(),
+            origin: self.function.origin,
             stamp: ticket.stamp,
             ttl: loaded.ttl.unwrap_or_default(),
             grace: self.request.policy.grace(),
