@@ -52,7 +52,7 @@ use crate::function::Function;
 /// | `stale_if_error = "1h"` | for so long after the ttl the old answer is served when the body answers `Err`; the forms of `ttl` | never |
 /// | `refresh_ahead = on`, `off`, `1.5` | begin to load in the background before the ttl is over; a number is the factor, `on` is 1.0, more is earlier | `off` |
 /// | `single_flight = process`, `fleet`, `off` | who loads when many miss: one caller of each process, one of all instances, everybody | `process` |
-/// | `lock = "5s"` | the longest time that a caller waits for another's load, and that one instance keeps the others from loading; the forms of `ttl` | 5 seconds |
+/// | `lock = "5s"` | the longest time that a caller waits for another's load, and that one instance keeps the others from loading; the forms of `ttl` | 1 minute, with `fleet` 5 seconds |
 /// | `soft_timeout = "200ms"` | after this time the old answer that `stale_if_error` keeps is served, and the load goes on in the background; the forms of `ttl` | none |
 /// | `load_timeout = "2s"` | after this time the load is given up, and `on_timeout` answers; the forms of `ttl` | none |
 /// | `on_timeout = \|\| DbError::Timeout` | the error that is answered then | |
@@ -94,7 +94,8 @@ use crate::function::Function;
 ///
 /// # Waiting and deadlines
 ///
-/// Of those who miss at once one loads, and the others wait for its answer, for `lock` at most: then they load for themselves. `fleet` has one load
+/// Of those who miss at once one loads, and the others wait for its answer, for `lock` at most: then one of them loads again, and after as long the
+/// others for themselves. `fleet` has one load
 /// for all instances, for the price of a round trip and of a wait when the instance that loads dies. `single_flight = off` is for loads that are cheaper than waiting.
 ///
 /// `load_timeout` bounds a caller's wait for the body: the body is dropped where it awaits, and `on_timeout`, a closure or a function without arguments, makes

@@ -305,7 +305,13 @@ impl Builder {
                     prefix: self.prefix,
                     near: near.clone(),
                 };
-                Some(Store::Redis(Redis::new(client, settings, self.retries)))
+                let deadline = self.operation_timeout.min(self.call_budget);
+                Some(Store::Redis(Redis::new(
+                    client,
+                    settings,
+                    deadline,
+                    self.retries,
+                )))
             }
             Some(Err(problem)) => {
                 problems.push(problem);
@@ -325,7 +331,7 @@ impl Builder {
             outbox: Outbox::new(self.pending_invalidations),
             switches: Switches::new(self.enabled),
             patience: Patience {
-                operation: self.operation_timeout.min(self.call_budget),
+                operation: self.operation_timeout,
                 call: self.call_budget,
                 background: self.connect_timeout,
             },

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 pub(crate) use self::background::{Background, Place};
 pub(crate) use self::budget::Patience;
+pub(crate) use self::lease::BACK_OFF;
 pub(crate) use self::session::{Found, Loading, Request, Session, Step};
 pub(crate) use self::storing::Loaded;
 pub(crate) use self::switches::Switches;

@@ -32,8 +32,7 @@ const SHARDS: usize = 16;
 /// Loads of one key that are remembered, the latest: others are only joined by those that have joined them.
 const MOST_LOADS: usize = 8;
 
-/// The longest time that callers wait for others to share a load with, where they cannot join the one under way. So a key is loaded 40 times
-/// a second at most.
+/// The longest time that callers wait for others to share a load with, where they cannot join the one under way.
 const GATHERING: Duration = Duration::from_millis(25);
 
 /// All loads under way in this process, by key.
@@ -58,6 +57,24 @@ struct Load {
     before: Option<Weak<Self>>,
     /// Panics, and failures that could not be shared.
     failures: AtomicUsize,
+    /// Callers that wait for it.
+    waiting: AtomicUsize,
+}
+
+/// One caller that waits.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::AcqRel);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -131,11 +148,28 @@ impl Flights {
 }
 
 impl Seat {
-    /// Leads the load of `ticket`, or waits for who does.
+    /// Leads the load of `ticket`, or waits for who does: for one load no longer than `time`, and for no more than two.
     ///
     /// Safe to drop while it waits: a turn that was handed over passes on.
+    pub(crate) async fn turn_within(&self, ticket: Ticket, time: Duration) -> Option<Turn> {
+        for _ in 0..2 {
+            let load = self.load(ticket);
+            if let Some(turn) = at_most(time, self.wait_for(&load)).await {
+                return Some(turn);
+            }
+            self.abandon(&load);
+        }
+        None
+    }
+
+    /// Leads the load of `ticket`, or waits for who does.
+    #[cfg(test)]
     pub(crate) async fn turn(&self, ticket: Ticket) -> Turn {
-        let load = self.load(ticket);
+        self.wait_for(&self.load(ticket)).await
+    }
+
+    async fn wait_for(&self, load: &Arc<Load>) -> Turn {
+        let _waiting = Waiting::new(&load.waiting);
         if let Some(before) = load.before.as_ref().and_then(Weak::upgrade) {
             let ended = before.until(|load| (!load.is_running()).then_some(()));
             // One who has waited long enough begins.
@@ -180,6 +214,7 @@ impl Seat {
             changed: Notify::new(),
             before,
             failures: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
         });
         room.loads.push((ticket, load.clone()));
         let past = room.loads.len().saturating_sub(MOST_LOADS);
@@ -189,11 +224,20 @@ impl Seat {
 }
 
 impl Seat {
-    /// Lets nobody join the load of `ticket` any more; who has joined still gets its answer.
+    /// Lets nobody join the finished load of `ticket` any more; who has joined still gets its answer.
     pub(crate) fn forget(&self, ticket: Ticket) {
+        self.keep(|known, load| *known != ticket || !load.is_loaded());
+    }
+
+    /// Lets nobody join `load` any more, which takes too long: of those that have waited for it one leads another.
+    fn abandon(&self, load: &Arc<Load>) {
+        self.keep(|_, known| !Arc::ptr_eq(known, load));
+    }
+
+    fn keep(&self, mut kept: impl FnMut(&Ticket, &Arc<Load>) -> bool) {
         let mut shard = self.flights.shard(&self.key);
         if let Some(room) = shard.get_mut(&self.key) {
-            room.loads.retain(|(known, _)| *known != ticket);
+            room.loads.retain(|(ticket, load)| kept(ticket, load));
         }
     }
 }
@@ -251,6 +295,10 @@ impl Load {
         matches!(*lock(&self.state), State::Running)
     }
 
+    fn is_loaded(&self) -> bool {
+        matches!(*lock(&self.state), State::Loaded(..))
+    }
+
     /// Whether it has not begun.
     fn is_waited_for(&self) -> bool {
         matches!(*lock(&self.state), State::Vacant)
@@ -304,8 +352,7 @@ impl Leader {
 
     /// Whether anybody waits, or may still come to share the answer: not where nobody joins a load that has begun.
     pub(crate) fn is_awaited(&self, ticket: Ticket) -> bool {
-        // The room's and the leader's own.
-        ticket.busy != Busy::Announced || Arc::strong_count(&self.load) > 2
+        ticket.busy != Busy::Announced || self.load.waiting.load(Ordering::Acquire) > 0
     }
 
     fn end(mut self, outcome: State) {
@@ -375,6 +422,69 @@ mod tests {
         assert_eq!(loads.load(Ordering::Relaxed), 1);
         drop(host);
         assert_eq!(flights.rooms(), 0);
+    }
+
+    /// While the store is away callers come all the time: those that come while a load runs share the next one, and no load is lost from sight.
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_of_callers_shares_load_by_load() {
+        const LOAD: Duration = Duration::from_millis(10);
+        let flights = Arc::new(Flights::new());
+        let loads = Arc::new(AtomicUsize::new(0));
+        let mut calls = Vec::new();
+        for _ in 0..1_000 {
+            let (flights, loads) = (flights.clone(), loads.clone());
+            calls.push(tokio::spawn(async move {
+                let (seat, ticket) = (flights.sit("k"), Ticket::BLIND);
+                match seat.turn_within(ticket, Duration::from_secs(5)).await {
+                    Some(Turn::Lead(leader)) => {
+                        loads.fetch_add(1, Ordering::Relaxed);
+                        tokio::time::sleep(LOAD).await;
+                        if leader.is_awaited(ticket) {
+                            leader.share(Bytes::new(), Some(Duration::from_secs(60)));
+                        }
+                        seat.forget(ticket);
+                    }
+                    Some(Turn::Share(_)) => {}
+                    _ => unreachable!("every load is shared"),
+                }
+            }));
+            tokio::time::sleep(LOAD / 10).await;
+        }
+        for call in calls {
+            call.await.expect("no panic");
+        }
+        let loads = loads.load(Ordering::Relaxed);
+        assert!(loads <= 105, "{loads} loads of 10 ms in a second");
+        assert_eq!(flights.rooms(), 0);
+    }
+
+    /// One that takes too long is led again by one of those that have waited, and the others wait for that.
+    #[tokio::test(start_paused = true)]
+    async fn a_load_that_stands_still_is_led_again_by_one() {
+        let flights = Arc::new(Flights::new());
+        let host = flights.sit("k");
+        let Some(Turn::Lead(_still)) = host.at_once(TICKET) else {
+            panic!("the first leads");
+        };
+        let loads = Arc::new(AtomicUsize::new(0));
+        let calls: Vec<_> = (0..100)
+            .map(|_| {
+                let (flights, loads) = (flights.clone(), loads.clone());
+                tokio::spawn(async move {
+                    let seat = flights.sit("k");
+                    let turn = seat.turn_within(TICKET, Duration::from_secs(5)).await;
+                    if let Some(Turn::Lead(leader)) = turn {
+                        loads.fetch_add(1, Ordering::Relaxed);
+                        tokio::time::sleep(Duration::from_secs(1)).await;
+                        leader.share(Bytes::new(), None);
+                    }
+                })
+            })
+            .collect();
+        for call in calls {
+            call.await.expect("no panic");
+        }
+        assert_eq!(loads.load(Ordering::Relaxed), 1);
     }
 
     #[tokio::test]

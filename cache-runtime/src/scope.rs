@@ -35,9 +35,14 @@ pub(crate) fn bypassing<F: Future>(work: F) -> impl Future<Output = F::Output> {
     BYPASS.scope((), Box::pin(work))
 }
 
+/// Whether all calls leave the cache alone.
+pub(crate) fn is_bypassed() -> bool {
+    BYPASS.try_with(|()| ()).is_ok()
+}
+
 /// The mode of the call of `site` that begins now. It holds for this one call, not for one that its body makes.
 pub(crate) fn take(site: &'static Site) -> Mode {
-    if BYPASS.try_with(|()| ()).is_ok() {
+    if is_bypassed() {
         return Mode::Uncached;
     }
     NEXT.try_with(|next| match next.get() {

@@ -1,4 +1,4 @@
-//! Loads that go on without their caller: bounded in number, at most one of a key, and ended with the cache.
+//! Loads that go on without their caller: bounded in number and in time, and at most one of a key.
 
 use std::collections::HashSet;
 use std::future::Future;
@@ -57,7 +57,7 @@ impl Background {
         }))
     }
 
-    /// Runs `load`. It ends with the runtime, and with the cache.
+    /// Runs `load`. It holds the cache, and ends with the runtime.
     pub(crate) fn run(&self, place: Place, load: impl Future<Output = ()> + Send + 'static) {
         self.see_to(async move {
             let place = place;

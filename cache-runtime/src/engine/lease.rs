@@ -16,7 +16,7 @@ const FIRST_POLL: Duration = Duration::from_millis(10);
 const LAST_POLL: Duration = Duration::from_millis(200);
 
 /// For so long after a failed load others with the same ticket do not wait for one another.
-const BACK_OFF: Duration = Duration::from_millis(500);
+pub(crate) const BACK_OFF: Duration = Duration::from_millis(500);
 
 /// The right to load for the fleet.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub(crate) struct Lease {
     engine: Arc<Engine>,
     key: Key,
     token: u64,
-    prolonging: AbortHandle,
+    prolonging: Option<AbortHandle>,
     /// Whether the store has been told that it is over.
     ended: bool,
 }
@@ -51,7 +51,7 @@ impl Session<'_> {
             .store
             .wakes()
             .map(|wakes| wakes.wait(at.key.as_str()));
-        let until = Instant::now() + self.longest_wait(self.lock());
+        let until = Instant::now() + self.patience_for_loads().min(self.lock());
         let mut poll = FIRST_POLL;
         let asked = |patience| self.ask_for_lease(ticket, true, patience);
         let mut asked = self.budget.spend(asked).await?;
@@ -105,26 +105,30 @@ impl Session<'_> {
             waits,
         };
         let (key, store) = (self.request.key, &engine.store);
+        // Before it is asked for: dropped meanwhile, it is given back, if it was got.
+        let mut lease = Lease {
+            engine: engine.clone(),
+            key: key.clone(),
+            token: asked.token,
+            prolonging: None,
+            ended: false,
+        };
         let lead = store.lease(key, ticket, asked, patience);
         Ok(match lead.await? {
-            Lead::Led => Ok(Some(Lease::new(engine, key, asked))),
-            lead => Err(lead),
+            Lead::Led => {
+                let prolong = prolong(engine.clone(), key.clone(), asked);
+                lease.prolonging = Some(tokio::spawn(prolong).abort_handle());
+                Ok(Some(lease))
+            }
+            lead => {
+                lease.was_ended();
+                Err(lead)
+            }
         })
     }
 }
 
 impl Lease {
-    fn new(engine: &Arc<Engine>, key: &Key, asked: Asked) -> Self {
-        let prolong = prolong(engine.clone(), key.clone(), asked);
-        Self {
-            engine: engine.clone(),
-            key: key.clone(),
-            token: asked.token,
-            prolonging: tokio::spawn(prolong).abort_handle(),
-            ended: false,
-        }
-    }
-
     pub(super) fn token(&self) -> u64 {
         self.token
     }
@@ -134,20 +138,27 @@ impl Lease {
         self.ended = true;
     }
 
-    /// The load failed: those that wait go on without one another.
+    /// The load failed, or nothing was stored: those that wait go on without one another.
     pub(super) async fn failed(mut self, patience: Duration) -> Result<(), StoreError> {
+        self.stop_prolonging();
         let (key, token) = (&self.key, self.token);
         let released = self.engine.store.release(key, token, BACK_OFF, patience);
         released.await?;
         self.ended = true;
         Ok(())
     }
+
+    fn stop_prolonging(&self) {
+        if let Some(prolonging) = &self.prolonging {
+            prolonging.abort();
+        }
+    }
 }
 
 impl Drop for Lease {
     /// Cancelled, panicked, or with nothing to store: another one may lead.
     fn drop(&mut self) {
-        self.prolonging.abort();
+        self.stop_prolonging();
         if self.ended {
             return;
         }

@@ -28,7 +28,9 @@ use crate::store::{Address, Busy, Opening, StoreError, Ticket};
 /// How often a call looks again because somebody else stored an entry between its look and its announcement.
 const LOOKS: usize = 4;
 
-/// The longest time that a caller waits for another's load, where its function says nothing.
+/// The longest time that a caller waits for another's load, where its function says nothing: in this process, where only a leader that nobody
+/// polls is waited for in vain, and in the fleet, where an instance may die.
+const WAIT: Duration = Duration::from_secs(60);
 const LOCK: Duration = Duration::from_secs(5);
 
 /// One call of a cached function, without anything that depends on its types.
@@ -318,7 +320,7 @@ impl<'a> Session<'a> {
             tracing::debug!(key = %self.request.key, "cache miss");
         }
         let step = match opening {
-            Opening::Missed(head) if self.leads_in_fleet(ticket) => {
+            Opening::Missed(head) if self.leads_in_fleet(ticket, stores) => {
                 self.fleet_turn(seat, ticket, stores, &head).await?
             }
             _ => self.turn(seat, ticket, stores, Source::Load).await,
@@ -327,8 +329,9 @@ impl<'a> Session<'a> {
     }
 
     /// Whether a load with this ticket is one for the fleet: not what is not stored, since the others could not read it.
-    fn leads_in_fleet(&self, ticket: Ticket) -> bool {
-        self.request.policy.single_flight == SingleFlight::Fleet && ticket.busy == Busy::No
+    fn leads_in_fleet(&self, ticket: Ticket, stores: bool) -> bool {
+        let fleet = self.request.policy.single_flight == SingleFlight::Fleet;
+        fleet && stores && ticket.busy == Busy::No
     }
 
     /// The same as [`turn`](Self::turn), among all instances: who leads in this process asks for the lead in the fleet.
@@ -381,7 +384,10 @@ impl<'a> Session<'a> {
         let turn = match seat.at_once(ticket) {
             Some(turn) => turn,
             // In a box, as few calls wait.
-            None => Box::pin(self.wait(&seat, ticket)).await,
+            None => {
+                let fleet = self.leads_in_fleet(ticket, stores);
+                Box::pin(self.wait(&seat, ticket, fleet)).await
+            }
         };
         if let Turn::Lead(leader) = turn {
             let flight = Flight { leader, seat };
@@ -391,14 +397,15 @@ impl<'a> Session<'a> {
     }
 
     /// Waits for the load of `ticket`, and no longer than it is worth.
-    async fn wait(&self, seat: &Seat, ticket: Ticket) -> Turn {
-        // Who leads here may wait for another instance as long, and loads then.
-        let lock = match self.leads_in_fleet(ticket) {
+    async fn wait(&self, seat: &Seat, ticket: Ticket, fleet: bool) -> Turn {
+        let lock = match fleet {
+            // Who leads here may wait for another instance as long, and loads then.
             true => self.lock() * 2,
-            false => self.lock(),
+            false => self.request.policy.lock.unwrap_or(WAIT),
         };
-        let turn = tokio::time::timeout(self.longest_wait(lock), seat.turn(ticket)).await;
-        turn.unwrap_or_else(|_| {
+        let turn = tokio::time::timeout(self.patience_for_loads(), seat.turn_within(ticket, lock));
+        let turn = turn.await.ok().flatten();
+        turn.unwrap_or_else(|| {
             if !self.has_fallback() {
                 self.wait_abandoned();
             }
@@ -450,14 +457,20 @@ impl<'a> Session<'a> {
         tracing::debug!(key = %self.request.key, "another caller's load takes long: it is not waited for any more");
     }
 
-    /// How long another caller's load is waited for, at most for `lock`.
-    pub(super) fn longest_wait(&self, lock: Duration) -> Duration {
+    /// How long loads are waited for yet, one's own and others' together.
+    pub(super) fn patience_for_loads(&self) -> Duration {
         let policy = self.request.policy;
         let soft = policy.soft_timeout.filter(|_| self.fallback.is_some());
-        [soft, policy.load_timeout]
-            .into_iter()
-            .flatten()
-            .fold(lock, Duration::min)
+        let limits = [soft, policy.load_timeout];
+        let limit = limits.into_iter().flatten().min().unwrap_or(Duration::MAX);
+        limit.saturating_sub(self.waited())
+    }
+
+    /// How long this call has waited for a load.
+    pub(crate) fn waited(&self) -> Duration {
+        self.missed
+            .map(|missed| missed.elapsed())
+            .unwrap_or_default()
     }
 
     /// How long a lease lasts that is not prolonged.
@@ -479,11 +492,15 @@ impl<'a> Session<'a> {
 
     /// Leave to load this call's key in the background.
     pub(crate) fn place(&self) -> Option<Place> {
+        if Held::current().is_some() {
+            // What is loaded with the transaction's own connection may see what is not committed.
+            return None;
+        }
         match self.engine.background.place(self.flight()) {
             Ok(place) => place,
             Err(Full) => {
                 self.function.counters.skipped_refreshes.one();
-                tracing::warn!(key = %self.request.key, "too many loads run in the background: no more are begun");
+                tracing::debug!(key = %self.request.key, "too many loads run in the background: no more are begun");
                 None
             }
         }

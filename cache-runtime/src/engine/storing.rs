@@ -40,9 +40,14 @@ impl Session<'_> {
         if let Some(flight) = loading.flight {
             flight.leader.fail(error);
         }
-        if let Some(lease) = loading.lease {
+        self.end_unstored(loading.lease).await;
+    }
+
+    /// There is nothing to be found in the store: other instances load for themselves, and not one after the other.
+    async fn end_unstored(&self, lease: Option<Lease>) {
+        if let Some(lease) = lease {
             let told = self.budget.spend(|patience| lease.failed(patience));
-            // Where that fails, it is told when it is dropped, or ends by itself.
+            // Where that fails, it is given back when it is dropped, or ends by itself.
             let _ = told.await;
         }
     }
@@ -67,7 +72,7 @@ impl Session<'_> {
             if let Some(flight) = flight {
                 flight.leader.share_nothing();
             }
-            return;
+            return self.end_unstored(lease).await;
         };
         let ttl = self.settled_ttl(&mut loaded);
         let entry = self.seal(loaded, ticket, began.elapsed());
@@ -80,6 +85,7 @@ impl Session<'_> {
             Some(ttl) if stores => self.fill(ticket, lease, entry, ttl).await,
             Some(_) => false,
             None => {
+                self.end_unstored(lease).await;
                 self.displace().await;
                 false
             }
@@ -126,8 +132,11 @@ impl Session<'_> {
 
     /// How long the answer is fresh: up to a tenth shorter than its ttl, so that what was stored together does not expire together.
     fn settled_ttl(&self, loaded: &mut Loaded) -> Option<Duration> {
-        let shorter = self.engine.ttl_jitter * fastrand::f64();
-        let ttl = loaded.ttl.map(|ttl| ttl.mul_f64(1.0 - shorter));
+        let part = self.engine.ttl_jitter * fastrand::f64();
+        let ttl = loaded.ttl.map(|ttl| {
+            let off = Duration::try_from_secs_f64(ttl.as_secs_f64() * part);
+            ttl.saturating_sub(off.unwrap_or_default())
+        });
         loaded.ttl = ttl.filter(|ttl| !ttl.is_zero());
         loaded.ttl
     }
@@ -201,6 +210,11 @@ impl Session<'_> {
     fn not_stored(&self, error: &StoreError) {
         self.function.counters.degraded.one();
         tracing::debug!(key = %self.request.key, %error, "answer not stored");
+    }
+
+    /// Counts that the call was told to leave the cache alone.
+    pub(crate) fn bypassed(&self) {
+        self.function.counters.bypassed.one();
     }
 
     /// Counts that a load was given up.

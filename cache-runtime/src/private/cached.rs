@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::call::{Call, Rules, Stored, Unencodable};
 use super::{Cache, Look, Shape, Site, Target};
-use crate::engine::{Loading, Place, Session, Step};
+use crate::engine::{BACK_OFF, Loading, Place, Session, Step};
 use crate::envelope::Head;
 use crate::scope::{self, Mode};
 
@@ -56,7 +56,12 @@ where
                     if let Some(loading) = session.lead(head).await {
                         let shell = Shell::new(&call, stored, &rules);
                         let answer = shell.load(&session, load).await;
-                        shell.finish(&mut session, Some(loading), answer).await;
+                        let answer = shell.finish(&mut session, Some(loading), answer).await;
+                        if matches!(stored.shape.look(&answer), Look::Failed) {
+                            drop(answer);
+                            // The place is kept so long: a source that fails is not asked at each hit.
+                            tokio::time::sleep(BACK_OFF).await;
+                        }
                     }
                 });
             }
@@ -185,6 +190,7 @@ impl<'a, R, S: Shape<R>> Shell<'a, R, S> {
         if let Some(soft) = self.call.policy.soft_timeout
             && session.has_fallback()
         {
+            let soft = soft.saturating_sub(session.waited());
             let early = tokio::time::timeout(soft, self.load(session, &mut load)).await;
             if let Ok(answer) = early {
                 return Early::Answer(answer);
@@ -242,6 +248,9 @@ pub async fn invalidate(site: &'static Site, cache: Option<&Cache>, target: Targ
 pub async fn peek<R, S: Shape<R>>(call: Call<'_>, stored: Stored<R, S>) -> Option<R> {
     let cache = call.of_cache();
     let session = cache.engine.session(call.request(Mode::Usual));
+    if scope::is_bypassed() {
+        return None;
+    }
     let found = session.peek().await?;
     stored.answer(&found)
 }
@@ -255,6 +264,9 @@ pub async fn put<R, S: Shape<R>>(
 ) {
     let cache = call.of_cache();
     let mut session = cache.engine.session(call.request(Mode::Refresh));
+    if scope::is_bypassed() {
+        return session.bypassed();
+    }
     match call.judge(stored, &rules, &answer, cache.engine.default_ttl) {
         Ok(Some(loaded)) => session.put(loaded, stored.kept(&answer)).await,
         Ok(None) => {}

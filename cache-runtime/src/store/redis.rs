@@ -55,18 +55,26 @@ pub(crate) struct Redis {
     link: Link,
     /// With its `:`, or empty.
     prefix: String,
+    /// What an operation is usually given.
+    deadline: Duration,
     /// Of an operation that broke off.
     retries: u32,
 }
 
 impl Redis {
-    pub(crate) fn new(client: Client, mut settings: Settings, retries: u32) -> Self {
+    pub(crate) fn new(
+        client: Client,
+        mut settings: Settings,
+        deadline: Duration,
+        retries: u32,
+    ) -> Self {
         if !settings.prefix.is_empty() {
             settings.prefix.push(':');
         }
         Self {
             prefix: settings.prefix.clone(),
             link: Link::new(client, settings),
+            deadline,
             retries,
         }
     }

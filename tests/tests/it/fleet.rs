@@ -4,14 +4,14 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cache_runtime::cached;
-use cache_tests::{RedisServer, eventually};
+use cache_runtime::{Cache, cached};
+use cache_tests::{Direction, Proxy, RedisServer, eventually};
 use futures_util::future::join_all;
 use redis::AsyncCommands as _;
 use serde_json::Value;
 use tokio::process::{Child, Command};
 
-use crate::world::World;
+use crate::world::{World, patient};
 
 #[cached(namespace = "rows", ttl = "1h", key = id, single_flight = fleet, lock = "10m", cache = world.cache)]
 async fn row(world: &World, id: u64) -> u64 {
@@ -169,6 +169,56 @@ async fn a_cancelled_leader_hands_over_to_another_instance() {
         assert_eq!(answer.unwrap(), 2);
     }
     assert_eq!((here.loads(), there.loads()), (1, 1));
+}
+
+/// Who is gone before it knows that it leads has given the lead back all the same.
+#[tokio::test]
+async fn a_caller_that_is_dropped_while_it_asks_for_the_lead_keeps_nothing() {
+    let server = RedisServer::start().await;
+    let proxy = Proxy::start(server.port()).await;
+    let here = World::over(
+        patient(Cache::builder().redis(proxy.url()))
+            .build()
+            .unwrap(),
+        None,
+    );
+    row(&here, 9).await;
+    here.close_gate();
+    let mut redis = server.connection().await;
+    let mut has_lease = async || {
+        let name = "cache:%lease:{cache:rows:1}";
+        redis.exists::<_, bool>(name).await.unwrap()
+    };
+    // The server gives the lease long before the answer comes.
+    proxy.delay(Direction::ToClient, Duration::from_millis(500));
+    let here = Arc::new(here);
+    let call = tokio::spawn({
+        let here = here.clone();
+        async move { row(&here, 1).await }
+    });
+    eventually("it has the lead", &mut has_lease).await;
+    call.abort();
+    proxy.delay(Direction::ToClient, Duration::ZERO);
+    eventually("the lead is given back", async || !has_lease().await).await;
+}
+
+/// What is not stored cannot be found by the others: they do not wait for one another.
+#[tokio::test]
+async fn answers_that_are_not_stored_are_not_loaded_by_one_instance_after_the_other() {
+    #[cached(namespace = "none", ttl = "1h", key = id, single_flight = fleet, lock = "10m", cache = world.cache)]
+    async fn absent(world: &World, id: u64) -> Option<u64> {
+        world.load(id).await;
+        None
+    }
+
+    let here = World::redis().await;
+    absent(&here, 1).await;
+    let mut redis = here.server().connection().await;
+    let note: Option<u8> = redis
+        .hget("cache:%lease:{cache:none:1}", "failed")
+        .await
+        .unwrap();
+    assert_eq!(note, Some(1));
 }
 
 /// Nobody waits for a load from before an invalidation.

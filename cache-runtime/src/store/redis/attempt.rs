@@ -65,7 +65,8 @@ impl Redis {
     where
         F: Future<Output = Result<T, RedisError>>,
     {
-        let until = Instant::now() + patience;
+        let began = Instant::now();
+        let until = began + patience;
         let mut wait = FIRST_WAIT;
         let mut left = retries;
         loop {
@@ -74,12 +75,13 @@ impl Redis {
                 // Once one's own connection broke, a new one may be there after a wait.
                 Err(Failure::NotConnected) => (StoreError::Unreachable, left < retries),
                 Err(Failure::TimedOut(live)) => {
-                    if let Some(live) = live {
-                        self.link.failing(&live, &StoreError::TimedOut);
+                    // What is left of a call's budget may be too short for a server that is well.
+                    if let Some(live) = live.filter(|_| patience >= self.deadline) {
+                        self.link.failing(&live, began, &StoreError::TimedOut);
                     }
                     return Err(StoreError::TimedOut);
                 }
-                Err(Failure::Client(live, error)) => self.judge(&live, &error),
+                Err(Failure::Client(live, error)) => self.judge(&live, began, &error),
             };
             let pause = wait.mul_f64(0.5 + fastrand::f64());
             if !may_pass || left == 0 || Instant::now() + pause >= until {
@@ -116,7 +118,7 @@ impl Redis {
     }
 
     /// What an error means: for the circuit, and whether another attempt may pass.
-    fn judge(&self, live: &Arc<Live>, error: &RedisError) -> (StoreError, bool) {
+    fn judge(&self, live: &Arc<Live>, began: Instant, error: &RedisError) -> (StoreError, bool) {
         let said = StoreError::Refused(link::described(error));
         let code = |codes: &[&str]| error.code().is_some_and(|code| codes.contains(&code));
         if error.is_unrecoverable_error() || error.is_io_error() || code(&BROKEN) {
@@ -124,7 +126,7 @@ impl Redis {
             return (said, true);
         }
         if code(&FAILING) {
-            self.link.failing(live, &said);
+            self.link.failing(live, began, &said);
             return (said, true);
         }
         // The server is well, and does not do this.

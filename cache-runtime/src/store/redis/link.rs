@@ -34,8 +34,11 @@ pub(crate) struct Live {
     listens: OnceCell<bool>,
     /// Whether it hears of other instances' loads that ended.
     wakes: OnceCell<bool>,
-    /// Operations that failed on it in a row.
+    /// Operations that failed on it in a row, one after the other.
     failures: AtomicU32,
+    born: Instant,
+    /// When the last of them failed, in microseconds after `born`.
+    failed: AtomicU64,
 }
 
 impl Live {
@@ -189,8 +192,22 @@ impl Link {
         }
     }
 
-    /// An operation failed on `live`; too many in a row open the circuit.
-    pub(crate) fn failing(&self, live: &Arc<Live>, error: &StoreError) {
+    /// An operation that `began` then failed on `live`; too many in a row open the circuit. Those that were under way together count as one.
+    pub(crate) fn failing(
+        &self,
+        live: &Arc<Live>,
+        began: tokio::time::Instant,
+        error: &StoreError,
+    ) {
+        let after = |at: Instant| at.saturating_duration_since(live.born).as_micros() as u64;
+        let (began, now) = (after(began.into_std()), after(Instant::now()));
+        let later = |last: u64| (began >= last).then_some(now);
+        let counted = live
+            .failed
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, later);
+        if counted.is_err() {
+            return;
+        }
         let failures = live.failures.fetch_add(1, Ordering::Relaxed) + 1;
         if failures >= self.shared.settings.threshold {
             self.lost(live, error);
@@ -345,6 +362,8 @@ impl Shared {
             listens,
             wakes: OnceCell::new_with((!can_push).then_some(false)),
             failures: AtomicU32::new(0),
+            born: Instant::now(),
+            failed: AtomicU64::new(0),
         })
     }
 

@@ -4,6 +4,7 @@
 -- Returns 1 while the holder held it.
 if redis.call('HGET', KEYS[1], 'token') ~= ARGV[1] then return 0 end
 if ARGV[2] ~= '0' then
+  if redis.call('HEXISTS', KEYS[1], 'failed') == 1 then return 0 end
   redis.call('PEXPIRE', KEYS[1], ARGV[2])
   return 1
 end
