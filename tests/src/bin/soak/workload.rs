@@ -244,12 +244,12 @@ pub(crate) async fn exact(#[skip] call: &Call<'_>, part: u64, id: u64) -> Result
     call.load(Function::Exact, part, id).await
 }
 
-#[cached(namespace = "soak:trailing", ttl = "10m", key = (part, id))]
+#[cached(namespace = "soak:trailing", ttl = "10m", key = (part, id), single_flight = fleet, lock = "300ms")]
 pub(crate) async fn trailing(#[skip] call: &Call<'_>, part: u64, id: u64) -> Result<Value, Failed> {
     call.load(Function::Trailing, part, id).await
 }
 
-#[cached(namespace = "soak:middle", ttl = "10m", key = (part, id))]
+#[cached(namespace = "soak:middle", ttl = "100ms", stale_if_error = "10m", key = (part, id))]
 pub(crate) async fn middle(#[skip] call: &Call<'_>, part: u64, id: u64) -> Result<Value, Failed> {
     call.load(Function::Middle, part, id).await
 }
