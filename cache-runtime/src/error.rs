@@ -21,9 +21,20 @@ pub enum ErrorKind {
     TimedOut,
     /// Redis answered with an error.
     Refused,
+    /// What was given cannot be used: the message says why. Nothing was asked of Redis.
+    Invalid,
+    /// There is no place for it: a queue or a value is larger than it may be.
+    TooLarge,
 }
 
 impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+        }
+    }
+
     /// What went wrong.
     pub fn kind(&self) -> ErrorKind {
         self.kind
@@ -37,10 +48,7 @@ impl From<StoreError> for Error {
             StoreError::TimedOut => ErrorKind::TimedOut,
             StoreError::Refused(_) => ErrorKind::Refused,
         };
-        Self {
-            kind,
-            message: error.to_string(),
-        }
+        Self::new(kind, error.to_string())
     }
 }
 
