@@ -4,6 +4,7 @@ mod encode;
 mod pattern;
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub(crate) use encode::{is_plain, shows_itself};
@@ -11,19 +12,57 @@ pub(crate) use pattern::Reach;
 pub use pattern::{Pattern, PatternError};
 use serde::Serialize;
 
+use crate::site::Site;
+
 /// Segments that a key may have after its domain, the first segment.
 pub(crate) const DEEPEST: usize = 8;
 
 /// A key without the cache's prefix: segments joined by `:`, such as `exec:dashboard:ws12:Week`.
 ///
-/// The first segment is the key's *domain*. Values are encoded so that none can leave its segment.
-#[derive(Clone, PartialEq, Eq, Hash)]
+/// The first segment is the key's *domain*. Values are encoded so that none can leave its segment. Two keys are equal when they read the same.
+#[derive(Clone)]
 pub struct Key {
     text: String,
     usable: bool,
+    site: &'static Site,
 }
 
 impl Key {
+    /// The key of `values` under `namespace`, one segment each: `Key::new("agents", [&id])` is what `#[cached("agents", key = id)]`
+    /// makes. What is stored there by hand is apart from what functions store, also under a key that reads the same; a key that both are to
+    /// use is declared, or made by a function's companion: `agent::key(id)`.
+    ///
+    /// In `namespace` colons part segments, and whatever cannot stand in a key is encoded. A key with more than 8 segments after the first,
+    /// or a value that refuses to be serialized, is not usable: nothing is found or stored under it.
+    pub fn new<'a>(namespace: &str, values: impl IntoIterator<Item = &'a dyn KeyPart>) -> Self {
+        let mut text = encode::namespace(namespace);
+        let site = Site::by_hand(&text);
+        let mut usable = true;
+        for value in values {
+            text.push(':');
+            usable &= write_or_refuse(value, &mut text);
+        }
+        usable &= text.split(':').count() <= DEEPEST + 1;
+        Self { text, usable, site }
+    }
+
+    /// Reads a key as it stands in Redis, without the prefix, such as `agents:7`; for what is stored by hand.
+    ///
+    /// # Errors
+    /// A text that no key has, and a pattern.
+    pub fn parse(text: &str) -> Result<Self, PatternError> {
+        let pattern = Pattern::parse(text)?;
+        if text.contains('*') {
+            return Err(PatternError::of_key(text));
+        }
+        let (namespace, _) = text.rsplit_once(':').unwrap_or((text, ""));
+        Ok(Self {
+            site: Site::by_hand(namespace),
+            text: pattern.text,
+            usable: true,
+        })
+    }
+
     /// The key as it stands in Redis, behind the prefix.
     pub fn as_str(&self) -> &str {
         &self.text
@@ -34,15 +73,41 @@ impl Key {
         self.usable
     }
 
-    pub(crate) fn of(template: &str, parts: &[&dyn KeyPart]) -> Self {
+    /// Who stores under it.
+    pub(crate) fn site(&self) -> &'static Site {
+        self.site
+    }
+
+    pub(crate) fn of(site: &'static Site, parts: &[&dyn KeyPart]) -> Self {
         let mut usable = true;
-        let text = fill(template, parts, |part, out| {
-            if part.write(out).is_err() {
-                usable = false;
-                out.push_str("%refused");
-            }
+        let text = fill(site.template, parts, |part, out| {
+            usable &= write_or_refuse(*part, out);
         });
-        Self { text, usable }
+        Self { text, usable, site }
+    }
+
+    /// A key that reads so, whatever it stands for.
+    #[cfg(test)]
+    pub(crate) fn reading(text: &str) -> Self {
+        Self {
+            text: text.to_owned(),
+            usable: true,
+            site: Site::by_hand("tests"),
+        }
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Key {}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
     }
 }
 
@@ -77,7 +142,9 @@ impl Tag {
 
     pub(crate) fn of(template: &str, parts: &[&dyn KeyPart]) -> Self {
         Self {
-            text: fill(template, parts, |part, out| write_or_refuse(*part, out)),
+            text: fill(template, parts, |part, out| {
+                write_or_refuse(*part, out);
+            }),
         }
     }
 }
@@ -176,11 +243,14 @@ impl KeyPart for Segment {
     }
 }
 
-/// All values that refuse to be serialized share one segment: an invalidation that names one reaches them all.
-fn write_or_refuse(value: &dyn KeyPart, out: &mut String) {
-    if value.write(out).is_err() {
+/// All values that refuse to be serialized share one segment: an invalidation that names one reaches them all. Says whether `value` has one
+/// of its own.
+fn write_or_refuse(value: &dyn KeyPart, out: &mut String) -> bool {
+    let written = value.write(out).is_ok();
+    if !written {
         out.push_str("%refused");
     }
+    written
 }
 
 /// Fills the `{}` of `template` in order.
@@ -236,6 +306,20 @@ mod tests {
     }
 
     #[test]
+    fn a_key_by_hand_stays_in_its_segments() {
+        let key = |namespace, values: &[&dyn KeyPart]| {
+            let key = Key::new(namespace, values.iter().copied());
+            (key.text.clone(), key.is_usable())
+        };
+        assert_eq!(key("agents", &[&7]), ("agents:7".to_owned(), true));
+        assert_eq!(key("a:b", &[&"x:*"]), ("a:b:x%3A%2A".to_owned(), true));
+        assert_eq!(key("a *::%", &[]), ("a%20%2A:%empty:%25".to_owned(), true));
+        assert!(!key("a", &[&1, &2, &3, &4, &5, &6, &7, &8, &9]).1);
+        assert_eq!(Key::parse("a:b%3A").expect("a key").text, "a:b%3A");
+        assert!(Key::parse("a:*").is_err() && Key::parse("a::b").is_err());
+    }
+
+    #[test]
     fn what_cannot_be_encoded_widens_the_pattern_and_spoils_the_key() {
         struct Refuses;
         impl Serialize for Refuses {
@@ -243,7 +327,9 @@ mod tests {
                 Err(serde::ser::Error::custom("no"))
             }
         }
-        assert!(!Key::of("a:{}", &[&Refuses]).is_usable());
+        static SITE: Site = Site::new("f", "a:{}");
+        assert!(!Key::of(&SITE, &[&Refuses]).is_usable());
+        assert!(!Key::new("a", [&Refuses as _]).is_usable());
         assert_eq!(Pattern::of("a:{}:b", &[Some(&Refuses)]).text, "a:*:b");
         let early = Segment::of(&Refuses);
         assert_eq!(Pattern::of("a:{}:b", &[Some(&early)]).text, "a:*:b");

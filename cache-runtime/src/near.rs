@@ -20,7 +20,6 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::generations::{self, Counters, Stamp, Stamping};
 use crate::key::{Key, Tag, Target};
-use crate::site::Site;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 mod push;
@@ -38,7 +37,8 @@ pub(crate) type Value = Option<Arc<dyn Any + Send + Sync>>;
 
 /// The near cache of one cache.
 pub(crate) struct Near {
-    values: Values<(usize, Box<str>), Kept, Weight>,
+    /// By origin and key.
+    values: Values<(u32, Box<str>), Kept, Weight>,
     generations: Counters,
     /// One for each exact key, by hash.
     keys: Box<[AtomicU64]>,
@@ -64,8 +64,8 @@ struct Kept {
 #[derive(Clone)]
 struct Weight;
 
-impl Weighter<(usize, Box<str>), Kept> for Weight {
-    fn weight(&self, (_, key): &(usize, Box<str>), kept: &Kept) -> u64 {
+impl Weighter<(u32, Box<str>), Kept> for Weight {
+    fn weight(&self, (_, key): &(u32, Box<str>), kept: &Kept) -> u64 {
         key.len() as u64 + kept.weight + OVERHEAD
     }
 }
@@ -106,8 +106,8 @@ impl Near {
     }
 
     /// The value of `key`, if it is kept, current and proven.
-    pub(crate) fn look(&self, site: &Site, key: &Key, tags: &[Tag]) -> Option<Value> {
-        let name = (site.number(), key.as_str());
+    pub(crate) fn look(&self, origin: u32, key: &Key, tags: &[Tag]) -> Option<Value> {
+        let name = (origin, key.as_str());
         let kept = self.values.get(&Name(name))?;
         let now = Instant::now();
         let current =
@@ -118,7 +118,7 @@ impl Near {
     /// Keeps `value`, unless an invalidation has come since `keeping.stamp` was taken.
     pub(crate) fn keep(
         &self,
-        site: &Site,
+        origin: u32,
         key: &Key,
         tags: &[Tag],
         value: Value,
@@ -134,8 +134,7 @@ impl Near {
                 expires,
                 weight: keeping.size as u64,
             };
-            self.values
-                .insert((site.number(), key.as_str().into()), kept);
+            self.values.insert((origin, key.as_str().into()), kept);
         }
     }
 
@@ -208,10 +207,10 @@ impl Near {
 
 /// A borrowed name, as the table looks it up.
 #[derive(Hash)]
-struct Name<'a>((usize, &'a str));
+struct Name<'a>((u32, &'a str));
 
-impl quick_cache::Equivalent<(usize, Box<str>)> for Name<'_> {
-    fn equivalent(&self, key: &(usize, Box<str>)) -> bool {
+impl quick_cache::Equivalent<(u32, Box<str>)> for Name<'_> {
+    fn equivalent(&self, key: &(u32, Box<str>)) -> bool {
         self.0 == (key.0, &*key.1)
     }
 }

@@ -156,10 +156,12 @@ impl Register {
         if let Some(function) = &functions[number] {
             return function.clone();
         }
-        let twin = functions
-            .iter()
-            .flatten()
-            .find(|other| !site.template.is_empty() && other.site.template == site.template);
+        let origin = site.origin();
+        // Those that are declared to share their keys have one origin.
+        let twin = functions.iter().flatten().find(|other| {
+            let same_keys = !site.template.is_empty() && other.site.template == site.template;
+            same_keys && other.origin != origin
+        });
         if let Some(twin) = twin {
             tracing::error!(
                 function = site.function,
@@ -171,7 +173,7 @@ impl Register {
         let function = Arc::new(Function {
             site,
             namespace: site.namespace(),
-            origin: site.origin(),
+            origin,
             counters: Counters::default(),
             shadowed: twin.is_some(),
         });

@@ -164,7 +164,7 @@ mod tests {
     use crate::key::Pattern;
 
     fn key(text: &str) -> Key {
-        Key::of(Box::leak(text.to_owned().into_boxed_str()), &[])
+        Key::reading(text)
     }
 
     fn pattern(text: &str) -> Target {

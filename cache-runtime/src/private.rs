@@ -28,7 +28,7 @@ pub fn part<T: KeyPart>(value: &T) -> &dyn KeyPart {
 
 /// The key of a call.
 pub fn key(site: &'static Site, parts: &[&dyn KeyPart]) -> Key {
-    Key::of(site.template, parts)
+    Key::of(site, parts)
 }
 
 /// All keys of a function that agree with the parts that are given.

@@ -1,10 +1,15 @@
 //! A call site: what the attribute says of a function, in one static.
 
-use std::sync::OnceLock;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{LazyLock, Mutex, OnceLock};
 use std::time::Duration;
 
 use crate::policy::{Policy, SingleFlight};
+use crate::sync::lock;
+
+/// How what is done by hand is called where functions have their names.
+const BY_HAND: &str = "by hand";
 
 /// An annotated function: its name and its policy, and nothing that depends on its type parameters.
 #[derive(Debug)]
@@ -14,8 +19,13 @@ pub struct Site {
     pub(crate) template: &'static str,
     pub(crate) version: u16,
     pub(crate) policy: Policy,
+    /// The declaration that it shares its entries with.
+    declared: Option<&'static Self>,
     number: OnceLock<usize>,
 }
+
+/// Namespaces that are counted apart when they are used by hand; what more there are is counted together.
+const MOST_BY_HAND: usize = 1000;
 
 macro_rules! times {
     ($($(#[doc = $doc:literal])+ $name:ident),* $(,)?) => {
@@ -71,8 +81,35 @@ impl Site {
             template,
             version: 0,
             policy: Policy::new(),
+            declared: None,
             number: OnceLock::new(),
         }
+    }
+
+    /// Stores under the keys of a declaration, and shares them with all that do.
+    #[must_use]
+    pub const fn declared(mut self, declaration: &'static Self) -> Self {
+        self.declared = Some(declaration);
+        self
+    }
+
+    /// What is stored by hand under keys of `namespace`, which is encoded. One for each namespace of the process, as its counters live.
+    pub(crate) fn by_hand(namespace: &str) -> &'static Self {
+        static KNOWN: LazyLock<Mutex<HashMap<String, &'static Site>>> =
+            LazyLock::new(Mutex::default);
+        static OTHERS: Site = Site::new(BY_HAND, "{other namespaces}");
+        let mut known = lock(&KNOWN);
+        if let Some(site) = known.get(namespace) {
+            return site;
+        }
+        if known.len() >= MOST_BY_HAND {
+            return &OTHERS;
+        }
+        // A template that no function has.
+        let template: &'static str = Box::leak(format!("{namespace}:{{by hand}}").into());
+        let site: &'static Self = Box::leak(Box::new(Self::new(BY_HAND, template)));
+        known.insert(namespace.to_owned(), site);
+        site
     }
 
     /// The version of the value's type.
@@ -108,8 +145,14 @@ impl Site {
     }
 
     /// Names the function and its template in an envelope (FNV-1a, as in RFC 9923): two functions with the same keys never read each
-    /// other's entries, in whatever process.
+    /// other's entries, in whatever process. What is declared to share keys has one origin; so has all that is stored by hand.
     pub(crate) fn origin(&self) -> u32 {
+        if let Some(declaration) = self.declared {
+            return declaration.origin();
+        }
+        if self.function == BY_HAND {
+            return 0;
+        }
         let name = self.function.bytes().chain([0]);
         name.chain(self.template.bytes())
             .fold(0x811c_9dc5, |hash, byte| {

@@ -235,7 +235,7 @@ impl<'a> Session<'a> {
             engine.store.prove();
         }
         if self.request.mode == Mode::Usual
-            && let Some(value) = engine.near.look(self.request.site, key, tags)
+            && let Some(value) = engine.near.look(self.function.origin, key, tags)
         {
             return Ok(Some(value));
         }
@@ -266,7 +266,7 @@ impl<'a> Session<'a> {
         let (key, tags) = (self.request.key, self.request.tags);
         self.engine
             .near
-            .keep(self.request.site, key, tags, value, keeping);
+            .keep(self.function.origin, key, tags, value, keeping);
     }
 
     /// Whether the near cache may keep what this call brings.
@@ -693,13 +693,13 @@ impl<'a> Session<'a> {
         envelope::open(entry, self.function.origin, self.request.site.version)
     }
 
-    /// Only callers of the same function share a load.
+    /// Only callers of the same function, and of those that it shares its keys with, share a load.
     pub(super) fn flight(&self) -> String {
         let key = self.request.key.as_str();
         let mut flight = String::with_capacity(key.len() + 8);
         flight.push_str(key);
         // Into a string that cannot fail.
-        let _ = write!(flight, "#{}", self.request.site.number());
+        let _ = write!(flight, "#{}", self.function.origin);
         flight
     }
 }

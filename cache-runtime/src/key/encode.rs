@@ -50,6 +50,21 @@ pub(crate) fn segment<T: Serialize + ?Sized>(value: &T, out: &mut String) -> Res
     Ok(())
 }
 
+/// The segments of `name`, whatever stands in it.
+pub(crate) fn namespace(name: &str) -> String {
+    let mut out = String::with_capacity(name.len() + 24);
+    for (at, segment) in name.split(':').enumerate() {
+        if at > 0 {
+            out.push(':');
+        }
+        match segment {
+            "" => out.push_str("%empty"),
+            segment => text(segment, &mut out),
+        }
+    }
+    out
+}
+
 /// A `Serialize` implementation reported an error, so the value has no key.
 #[derive(Debug)]
 pub(crate) struct Refused;

@@ -179,18 +179,28 @@ fn covers(pattern: &str, segment: &str) -> bool {
     left.len() >= tail.len() && left.ends_with(tail)
 }
 
-/// Why a text is not a [`Pattern`].
+/// Why a text is not a [`Pattern`], or not a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PatternError {
     pattern: String,
     reason: &'static str,
 }
 
+impl PatternError {
+    /// A pattern where a single key is meant.
+    pub(super) fn of_key(text: &str) -> Self {
+        Self {
+            pattern: text.to_owned(),
+            reason: "it has a wildcard, and a single key is meant",
+        }
+    }
+}
+
 impl fmt::Display for PatternError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "`{}` is not a pattern of keys: {}",
+            "`{}` names no keys: {}",
             self.pattern.escape_debug(),
             self.reason
         )

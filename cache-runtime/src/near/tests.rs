@@ -1,10 +1,10 @@
 use super::*;
 use crate::key::{Pattern, Target};
 
-static SITE: Site = Site::new("rows", "rows:{}");
+const ORIGIN: u32 = 7;
 
 fn key(text: &str) -> Key {
-    Key::of(Box::leak(text.to_owned().into_boxed_str()), &[])
+    Key::reading(text)
 }
 
 fn target(text: &str) -> Target {
@@ -21,11 +21,11 @@ fn keep(near: &Near, key: &Key, tags: &[Tag], stamp: Stamp) {
         ttl: Duration::from_secs(60),
         size: 8,
     };
-    near.keep(&SITE, key, tags, Some(Arc::new(7_u64)), keeping);
+    near.keep(ORIGIN, key, tags, Some(Arc::new(7_u64)), keeping);
 }
 
 fn has(near: &Near, key: &Key, tags: &[Tag]) -> bool {
-    near.look(&SITE, key, tags).is_some()
+    near.look(ORIGIN, key, tags).is_some()
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn it_is_bounded_by_weight_and_time() {
         ttl: Duration::ZERO,
         size: 8,
     };
-    near.keep(&SITE, &row, &[], None, keeping);
+    near.keep(ORIGIN, &row, &[], None, keeping);
     assert!(!has(&near, &row, &[]));
 }
 

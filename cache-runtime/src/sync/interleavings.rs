@@ -14,17 +14,16 @@ use crate::flight::{Flights, Turn};
 use crate::generations::Stamp;
 use crate::key::{Key, Pattern, Tag, Target};
 use crate::near::{Keeping, Near};
-use crate::site::Site;
 use crate::store::memory::Memory;
 use crate::store::{Address, Busy, Filling, Mark, Opening, Ticket};
 
 const SCHEDULES: usize = 5_000;
 const LONG: Duration = Duration::from_secs(1_000);
 
-static SITE: Site = Site::new("rows", "rows:{}");
+const ORIGIN: u32 = 7;
 
 fn key() -> Key {
-    Key::of("rows:a", &[])
+    Key::reading("rows:a")
 }
 
 /// Each way of naming the row.
@@ -145,7 +144,7 @@ fn an_announced_write_needs_no_invalidation() {
 fn the_near_cache_keeps_nothing_old() {
     fn look(near: &Near, store: &AtomicU64) -> u64 {
         let (key, tags) = (key(), [Tag::new("t", [])]);
-        if let Some(Some(kept)) = near.look(&SITE, &key, &tags) {
+        if let Some(Some(kept)) = near.look(ORIGIN, &key, &tags) {
             return *kept.downcast_ref().expect("a number");
         }
         let stamp = near.stamp(&key, &tags);
@@ -155,7 +154,7 @@ fn the_near_cache_keeps_nothing_old() {
             ttl: LONG,
             size: 8,
         };
-        near.keep(&SITE, &key, &tags, Some(Arc::new(value)), keeping);
+        near.keep(ORIGIN, &key, &tags, Some(Arc::new(value)), keeping);
         value
     }
 
