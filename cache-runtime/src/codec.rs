@@ -38,15 +38,20 @@ pub trait Storable: Sized {
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned> Storable for T {
     fn encode(&self, out: &mut Vec<u8>) -> bool {
-        matches!(
-            catch_unwind(AssertUnwindSafe(|| serde_json::to_writer(out, self))),
-            Ok(Ok(()))
-        )
+        encode(self, out)
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
         catch_unwind(|| serde_json::from_slice(bytes)).ok()?.ok()
     }
+}
+
+/// Appends `value` to `out`; `false` when it refuses or its implementation panics.
+pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> bool {
+    matches!(
+        catch_unwind(AssertUnwindSafe(|| serde_json::to_writer(out, value))),
+        Ok(Ok(()))
+    )
 }
 
 /// What an answer must be for its value to be kept in the near cache (`local = …`).

@@ -3,6 +3,7 @@
 
 mod background;
 mod budget;
+mod by_hand;
 mod lease;
 mod session;
 mod storing;

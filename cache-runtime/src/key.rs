@@ -55,12 +55,16 @@ impl Key {
         if text.contains('*') {
             return Err(PatternError::of_key(text));
         }
-        let (namespace, _) = text.rsplit_once(':').unwrap_or((text, ""));
-        Ok(Self {
-            site: Site::by_hand(namespace),
-            text: pattern.text,
+        Ok(Self::parsed(pattern.text))
+    }
+
+    /// A key that was read from the store.
+    pub(crate) fn parsed(text: String) -> Self {
+        Self {
+            site: Site::by_hand(crate::generations::domain(&text)),
+            text,
             usable: true,
-        })
+        }
     }
 
     /// The key as it stands in Redis, behind the prefix.
@@ -159,6 +163,8 @@ pub enum Target {
     Tag(Tag),
     /// All answers that carry any tag.
     Tags,
+    /// Everything under the cache's prefix.
+    All,
 }
 
 impl Target {
@@ -168,6 +174,7 @@ impl Target {
             Self::Pattern(pattern) => pattern.matches(key.as_str()),
             Self::Tag(tag) => tags.contains(tag),
             Self::Tags => !tags.is_empty(),
+            Self::All => true,
         }
     }
 }
@@ -289,6 +296,7 @@ impl fmt::Display for Target {
             Self::Pattern(pattern) => pattern.fmt(f),
             Self::Tag(tag) => write!(f, "tag {tag}"),
             Self::Tags => f.write_str("all tags"),
+            Self::All => f.write_str("everything"),
         }
     }
 }

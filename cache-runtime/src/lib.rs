@@ -93,6 +93,7 @@
 
 mod after_commit;
 mod builder;
+mod by_hand;
 mod cache;
 mod codec;
 mod engine;
@@ -120,6 +121,7 @@ mod wakes;
 
 pub use after_commit::AfterCommit;
 pub use builder::Builder;
+pub use by_hand::{Everything, Namespace};
 pub use cache::Cache;
 pub use cache_macros::{cached, invalidates};
 pub use codec::{Nearby, Storable};

@@ -141,6 +141,9 @@ impl Near {
     /// Makes everything old that `targets` name.
     pub(crate) fn advance<'a>(&self, targets: impl IntoIterator<Item = &'a Target>) {
         for target in targets {
+            if *target == Target::All {
+                self.reset();
+            }
             let Some(pattern) = self.generations.advance(target) else {
                 continue;
             };

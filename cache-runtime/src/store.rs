@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use crate::envelope::Head;
 use crate::generations::Stamp;
-use crate::key::{Key, Tag, Target};
+use crate::key::{Key, Pattern, Tag, Target};
 use crate::wakes::Wakes;
 
 pub(crate) use self::redis::Asked;
@@ -192,6 +192,16 @@ impl Store {
         }
     }
 
+    /// Keys that are asked for together; more of them are so many round trips, one after the other, each with a call's budget: what is on its
+    /// way stays bounded.
+    pub(crate) fn together(&self) -> usize {
+        match self {
+            // There is no round trip to save, and keys that share a fence would refuse each other.
+            Self::Memory(_) => 1,
+            Self::Redis(_) => 256,
+        }
+    }
+
     /// Whether it is known that nothing can be asked of it now: its circuit is open. Takes no time.
     pub(crate) fn is_away(&self) -> bool {
         match self {
@@ -212,6 +222,18 @@ impl Store {
         }
     }
 
+    /// The same for many, in one round trip.
+    pub(crate) async fn read_many(
+        &self,
+        ats: &[Address<'_>],
+        patience: Duration,
+    ) -> Result<Vec<Seen>, StoreError> {
+        match self {
+            Self::Memory(memory) => Ok(ats.iter().map(|at| memory.read(*at)).collect()),
+            Self::Redis(redis) => redis.read_many(ats, patience).await,
+        }
+    }
+
     /// Announces a load, before it begins. `None`: another entry stands there now, so look again.
     pub(crate) async fn open(
         &self,
@@ -219,9 +241,22 @@ impl Store {
         opening: &Opening,
         patience: Duration,
     ) -> Result<Option<Ticket>, StoreError> {
+        let opened = self.open_many(&[(at, opening)], patience).await?;
+        Ok(opened.into_iter().next().flatten())
+    }
+
+    /// The same for many, in one round trip.
+    pub(crate) async fn open_many(
+        &self,
+        loads: &[(Address<'_>, &Opening)],
+        patience: Duration,
+    ) -> Result<Vec<Option<Ticket>>, StoreError> {
         match self {
-            Self::Memory(memory) => Ok(memory.open(at, opening)),
-            Self::Redis(redis) => redis.open(at, opening, patience).await,
+            Self::Memory(memory) => {
+                let open = |(at, opening): &(Address<'_>, &Opening)| memory.open(*at, opening);
+                Ok(loads.iter().map(open).collect())
+            }
+            Self::Redis(redis) => redis.open_many(loads, patience).await,
         }
     }
 
@@ -232,9 +267,48 @@ impl Store {
         filling: Filling,
         patience: Duration,
     ) -> Result<bool, StoreError> {
+        let filled = self.fill_many(&[(key, filling)], patience).await?;
+        filled.into_iter().next().unwrap_or(Ok(false))
+    }
+
+    /// The same for many, in one round trip: what became of each.
+    pub(crate) async fn fill_many(
+        &self,
+        fillings: &[(&Key, Filling)],
+        patience: Duration,
+    ) -> Result<Vec<Result<bool, StoreError>>, StoreError> {
         match self {
-            Self::Memory(memory) => Ok(memory.fill(key, filling)),
-            Self::Redis(redis) => redis.fill(key, filling, patience).await,
+            Self::Memory(memory) => {
+                let fill = |(key, filling): &(&Key, Filling)| Ok(memory.fill(key, filling));
+                Ok(fillings.iter().map(fill).collect())
+            }
+            Self::Redis(redis) => redis.fill_many(fillings, patience).await,
+        }
+    }
+
+    /// Lets the entry of `key` live for so long from now on; whether there is one.
+    pub(crate) async fn expire(
+        &self,
+        key: &Key,
+        life: Duration,
+        patience: Duration,
+    ) -> Result<bool, StoreError> {
+        match self {
+            Self::Memory(memory) => Ok(memory.expire(key, life)),
+            Self::Redis(redis) => redis.expire(key, life, patience).await,
+        }
+    }
+
+    /// One step through the keys that `pattern` matches, and where the next one begins; 0 when there is none.
+    pub(crate) async fn keys(
+        &self,
+        cursor: u64,
+        pattern: &Pattern,
+        patience: Duration,
+    ) -> Result<(u64, Vec<String>), StoreError> {
+        match self {
+            Self::Memory(memory) => Ok((0, memory.keys(pattern))),
+            Self::Redis(redis) => redis.keys(cursor, pattern, patience).await,
         }
     }
 

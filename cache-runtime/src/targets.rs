@@ -15,7 +15,7 @@ const PATTERNS: usize = 256;
 pub(crate) struct Targets {
     /// Single keys and tags.
     named: HashMap<Target, Item>,
-    /// Patterns with wildcards, and all tags.
+    /// Patterns with wildcards, all tags, and everything.
     broad: HashMap<Target, Item>,
     /// How often anything was added.
     arrivals: u64,
@@ -83,7 +83,7 @@ impl Targets {
         match target {
             Target::Tag(_) => &mut self.named,
             Target::Pattern(pattern) if pattern.reach() == Reach::Exact => &mut self.named,
-            Target::Pattern(_) | Target::Tags => &mut self.broad,
+            Target::Pattern(_) | Target::Tags | Target::All => &mut self.broad,
         }
     }
 
@@ -115,6 +115,7 @@ impl Targets {
                     }
                 }
                 Target::Tag(_) | Target::Tags => keep(Target::Tags),
+                Target::All => keep(target),
             }
         }
     }

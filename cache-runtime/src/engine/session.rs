@@ -23,7 +23,7 @@ use crate::scope::Mode;
 use crate::shape::SharedError;
 use crate::site::Site;
 use crate::source::{self, Source};
-use crate::store::{Address, Busy, Opening, StoreError, Ticket};
+use crate::store::{Address, Busy, Opening, Seen, StoreError, Ticket};
 
 /// How often a call looks again because somebody else stored an entry between its look and its announcement.
 const LOOKS: usize = 4;
@@ -85,8 +85,10 @@ pub(crate) struct Found {
     pub(super) entry: Bytes,
     absent: bool,
     /// How long it is fresh yet, where that was asked; `None` when it came from another caller's load.
-    fresh: Option<Duration>,
-    source: Source,
+    pub(crate) fresh: Option<Duration>,
+    /// How long the store keeps it beyond that.
+    grace: Duration,
+    pub(super) source: Source,
     /// It is to be loaded anew in the background.
     pub(crate) refresh: bool,
 }
@@ -428,6 +430,7 @@ impl<'a> Session<'a> {
                         entry,
                         absent: label.absent,
                         fresh: None,
+                        grace: label.grace,
                         source,
                         refresh: false,
                     })
@@ -557,8 +560,13 @@ impl<'a> Session<'a> {
         if took > engine.slow {
             tracing::warn!(key = %self.request.key, ?took, "slow cache look-up");
         }
+        Ok(self.interpret(seen))
+    }
+
+    /// What a look-up has brought: an entry that may be answered, or none.
+    pub(super) fn interpret(&self, seen: Seen) -> Result<Found, Miss> {
         let Some(entry) = seen.entry else {
-            return Ok(Err(Miss::default()));
+            return Err(Miss::default());
         };
         let head = envelope::head(&entry);
         let label = match self.open(&entry) {
@@ -566,21 +574,21 @@ impl<'a> Session<'a> {
             Err(rejected) => {
                 self.function.counters.undecodable.one();
                 tracing::debug!(key = %self.request.key, ?rejected, "entry not usable");
-                return Ok(Err(Miss {
+                return Err(Miss {
                     head,
                     newer: rejected == Rejected::Version { newer: true },
                     fallback: None,
-                }));
+                });
             }
         };
         if Some(label.stamp) != seen.stamp || self.distrusted.as_ref() == Some(&head) {
             // Loaded before an invalidation, or not readable as the answer's type, which was counted then.
-            return Ok(Err(Miss {
+            return Err(Miss {
                 head,
                 ..Miss::default()
-            }));
+            });
         }
-        Ok(self.weigh(entry, &label, seen.lives, head))
+        self.weigh(entry, &label, seen.lives, head)
     }
 
     /// Whether a current entry is fresh, stale and served all the same, or only a fallback. How old it is the store knows: no clock is asked.
@@ -602,6 +610,7 @@ impl<'a> Session<'a> {
             entry,
             absent: label.absent,
             fresh: lives.map(|lives| lives.saturating_sub(label.grace)),
+            grace: label.grace,
             source: Source::Hit,
             refresh: false,
         };
@@ -708,6 +717,10 @@ impl Found {
     /// What identifies the entry.
     pub(crate) fn head(&self) -> Head {
         envelope::head(&self.entry)
+    }
+
+    pub(super) fn grace(&self) -> Duration {
+        self.grace
     }
 
     /// The encoded value; `None` when the answer was "nothing there".

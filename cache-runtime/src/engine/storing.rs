@@ -8,7 +8,7 @@ use super::lease::Lease;
 use super::session::{Flight, Loading, Session};
 use crate::codec::Codec;
 use crate::envelope::{self, Label};
-use crate::key::Target;
+use crate::key::{Key, Target};
 use crate::near;
 use crate::scope::Mode;
 use crate::shape::SharedError;
@@ -131,7 +131,7 @@ impl Session<'_> {
     }
 
     /// How long the answer is fresh: up to a tenth shorter than its ttl, so that what was stored together does not expire together.
-    fn settled_ttl(&self, loaded: &mut Loaded) -> Option<Duration> {
+    pub(super) fn settled_ttl(&self, loaded: &mut Loaded) -> Option<Duration> {
         let part = self.engine.ttl_jitter * fastrand::f64();
         let ttl = loaded.ttl.map(|ttl| {
             let off = Duration::try_from_secs_f64(ttl.as_secs_f64() * part);
@@ -150,7 +150,7 @@ impl Session<'_> {
         }
     }
 
-    fn seal(&self, loaded: Loaded, ticket: Ticket, load_time: Duration) -> Bytes {
+    pub(super) fn seal(&self, loaded: Loaded, ticket: Ticket, load_time: Duration) -> Bytes {
         let label = Label {
             codec: Codec::Json,
             absent: loaded.absent,
@@ -178,14 +178,8 @@ impl Session<'_> {
             self.function.counters.held_back.one();
             return false;
         }
-        let (key, engine) = (self.request.key, self.engine);
-        let filling = Filling {
-            fence: ticket.fence,
-            entry,
-            life: ttl.saturating_add(self.request.policy.grace()),
-            lease: lease.as_ref().map(Lease::token),
-            replaces: self.request.mode == Mode::Refresh,
-        };
+        let engine = self.engine;
+        let (key, filling) = self.filling(ticket, lease.as_ref(), entry, ttl);
         let filled = self
             .budget
             .spend(|patience| engine.store.fill(key, filling, patience));
@@ -193,18 +187,38 @@ impl Session<'_> {
         if let (Ok(_), Some(lease)) = (&filled, lease) {
             lease.was_ended();
         }
-        match filled {
-            Ok(true) => {
-                self.function.counters.stores.one();
-                return true;
-            }
+        self.filled(filled).unwrap_or(false)
+    }
+
+    /// An answer as the store takes it.
+    pub(super) fn filling(
+        &self,
+        ticket: Ticket,
+        lease: Option<&Lease>,
+        entry: Bytes,
+        ttl: Duration,
+    ) -> (&Key, Filling) {
+        let filling = Filling {
+            fence: ticket.fence,
+            entry,
+            life: ttl.saturating_add(self.request.policy.grace()),
+            lease: lease.map(Lease::token),
+            replaces: self.request.mode == Mode::Refresh,
+        };
+        (self.request.key, filling)
+    }
+
+    /// Counts what became of an answer that was to be stored.
+    pub(super) fn filled(&self, filled: Result<bool, StoreError>) -> Result<bool, StoreError> {
+        match &filled {
+            Ok(true) => self.function.counters.stores.one(),
             Ok(false) => {
                 self.function.counters.refused_stores.one();
                 tracing::debug!(key = %self.request.key, "answer not stored: the key was invalidated while it was loaded");
             }
-            Err(error) => self.not_stored(&error),
+            Err(error) => self.not_stored(error),
         }
-        false
+        filled
     }
 
     fn not_stored(&self, error: &StoreError) {

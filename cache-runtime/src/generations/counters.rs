@@ -39,12 +39,14 @@ impl Counters {
         stamp.finish()
     }
 
-    /// Makes all scopes old that `target` names. An exact key has no scope, nor has a pattern that cuts inside a segment: those
+    /// Makes all scopes old that `target` names, but for [`Target::All`]. An exact key has no scope, nor has a pattern that cuts inside a segment: those
     /// are handed back.
     pub(crate) fn advance<'a>(&self, target: &'a Target) -> Option<&'a Pattern> {
         match target {
             Target::Tag(tag) => self.next(TAGS, super::scope_of_tag(tag.as_str())),
             Target::Tags => self.next(TAGS, ROOT),
+            // Each scope would have to be touched; who asks has one thing that stands for all.
+            Target::All => {}
             Target::Pattern(pattern) => {
                 let reach = pattern.reach();
                 match &reach {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{DEEPEST, KeyPart, fill, shows_itself};
+use super::{DEEPEST, Key, KeyPart, fill, shows_itself};
 
 /// What an invalidation names: one key, or all keys that agree with it.
 ///
@@ -108,6 +108,13 @@ impl Pattern {
             .join(":");
         // A `*` at the end would also reach longer keys, which is more than was asked and does no harm.
         Self { text }
+    }
+
+    /// All keys under `key`, but for itself.
+    pub(crate) fn below(key: &Key) -> Self {
+        Self {
+            text: format!("{}:*", key.as_str()),
+        }
     }
 
     /// All keys of a domain, but for the bare domain itself.

@@ -18,7 +18,7 @@ const EVERYTHING: &str = "!";
 
 /// What is pushed behind its number.
 pub(crate) fn encode(targets: &[Target]) -> String {
-    let names: Vec<String> = if targets.len() > MOST {
+    let names: Vec<String> = if targets.len() > MOST || targets.contains(&Target::All) {
         vec![EVERYTHING.to_owned()]
     } else {
         targets.iter().map(name).collect()
@@ -32,6 +32,7 @@ fn name(target: &Target) -> String {
         Target::Pattern(key) => format!("={key}"),
         Target::Tag(tag) => format!("#{tag}"),
         Target::Tags => ALL_TAGS.to_owned(),
+        Target::All => EVERYTHING.to_owned(),
     }
 }
 

@@ -4,7 +4,7 @@
 
 mod marks;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use quick_cache::Weighter;
@@ -96,7 +96,7 @@ impl Memory {
         })
     }
 
-    pub(crate) fn fill(&self, key: &Key, filling: Filling) -> bool {
+    pub(crate) fn fill(&self, key: &Key, filling: &Filling) -> bool {
         let Some(expires) = Instant::now().checked_add(filling.life) else {
             return false;
         };
@@ -106,7 +106,7 @@ impl Memory {
         }
         // One load of those that announced themselves together stores; a slower one may be from before an invalidation.
         *current += 1;
-        let bytes = filling.entry;
+        let bytes = filling.entry.clone();
         self.entries
             .insert(key.as_str().into(), Entry { bytes, expires });
         true
@@ -115,6 +115,9 @@ impl Memory {
     pub(crate) fn invalidate(&self, targets: &[Target], mark: Mark) {
         // The marks first: a load that begins before they are there is made old below.
         self.marks.set(targets, mark);
+        if targets.contains(&Target::All) {
+            return self.remove_all(|_| true);
+        }
         for pattern in targets
             .iter()
             .filter_map(|target| self.generations.advance(target))
@@ -130,11 +133,42 @@ impl Memory {
             self.entries.remove(pattern.as_str());
             return;
         }
-        // First no load on its way may store any more; then what is stored can be taken away without missing one.
+        self.remove_all(|key| pattern.matches(key));
+    }
+
+    /// First no load on its way may store any more; then what is stored can be taken away without missing one.
+    fn remove_all(&self, meant: impl Fn(&str) -> bool) {
         for fence in &self.fences {
             *lock(fence) += 1;
         }
-        self.entries.retain(|key, _| !pattern.matches(key));
+        self.entries.retain(|key, _| !meant(key));
+    }
+
+    /// Lets the entry of `key` live for so long from now on; whether there is one.
+    pub(crate) fn expire(&self, key: &Key, life: Duration) -> bool {
+        let Some(expires) = Instant::now().checked_add(life) else {
+            return false;
+        };
+        // A fill and an invalidation of the key wait meanwhile.
+        let _fence = lock(self.fence(key.as_str()));
+        let Some(entry) = self.current(key) else {
+            return false;
+        };
+        let bytes = entry.bytes;
+        self.entries
+            .insert(key.as_str().into(), Entry { bytes, expires });
+        true
+    }
+
+    /// The keys that `pattern` matches.
+    pub(crate) fn keys(&self, pattern: &Pattern) -> Vec<String> {
+        let now = Instant::now();
+        let entries = self.entries.iter();
+        let living = entries.filter(|(_, entry)| entry.expires > now);
+        living
+            .filter(|(key, _)| pattern.matches(key))
+            .map(|(key, _)| key.into())
+            .collect()
     }
 
     fn current(&self, key: &Key) -> Option<Entry> {

@@ -13,30 +13,27 @@
 
 mod attempt;
 mod change;
+mod filling;
 mod lease;
 pub(crate) mod link;
+mod many;
+mod scan;
 pub(crate) mod server;
 mod sweep;
 pub(crate) mod tls;
 
-use std::sync::LazyLock;
 use std::time::Duration;
 
-use bytes::Bytes;
 use redis::aio::ConnectionLike;
-use redis::{Client, Pipeline, RedisError, Script, ScriptInvocation, Value};
+use redis::{Client, Pipeline, RedisError, ScriptInvocation, Value};
 
 pub(crate) use self::lease::Asked;
 use self::link::{Link, Live, Settings};
-use super::{Address, Busy, Filling, Opening, Seen, StoreError, Ticket};
-use crate::envelope::HEADER;
+use self::many::{found, life};
+use super::{Address, Seen, StoreError};
 use crate::generations::{self, Field, ROOT, Stamp, Stamping};
-use crate::key::{Key, Tag};
-use crate::near;
+use crate::key::Tag;
 use crate::wakes::Wakes;
-
-/// How long an abandoned load's fence stays. A load that takes longer is answered and not stored.
-const FENCE_LIFE: Duration = Duration::from_secs(600);
 
 /// What stands in for the head of a key that holds no string at all.
 const NOT_A_STRING: &[u8] = b"!";
@@ -45,9 +42,6 @@ const NOT_A_STRING: &[u8] = b"!";
 const ROOT_NAME: &str = "root";
 /// Stands where a domain would, for tags.
 const TAGS: &str = "%tags";
-
-static OPEN: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("redis/open.lua")));
-static FILL: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("redis/fill.lua")));
 
 /// Entries and generations in Redis, under one prefix.
 #[derive(Debug)]
@@ -102,121 +96,14 @@ impl Redis {
                 .req_packed_commands(commands, 0, commands.len())
                 .await?;
             let mut answers = answers.into_iter();
-            let entry = match answers.next() {
-                Some(Value::BulkString(bytes)) => Some(Bytes::from(bytes)),
-                Some(Value::ServerError(error)) if error.code() == "WRONGTYPE" => {
-                    Some(Bytes::from_static(NOT_A_STRING))
-                }
-                Some(Value::ServerError(error)) => return Err(error.into()),
-                _ => None,
-            };
+            let entry = found(answers.next().unwrap_or(Value::Nil))?;
             let lives = if at.lives { answers.next() } else { None };
-            let lives = match lives {
-                Some(Value::Int(left)) => u64::try_from(left).ok().map(Duration::from_millis),
-                _ => None,
-            };
+            let lives = lives.as_ref().and_then(life);
             Ok(Seen {
                 entry,
                 stamp: stamp(&live, answers)?,
                 lives,
             })
-        })
-        .await
-    }
-
-    pub(crate) async fn open(
-        &self,
-        at: Address<'_>,
-        opening: &Opening,
-        patience: Duration,
-    ) -> Result<Option<Ticket>, StoreError> {
-        let key = at.key.as_str();
-        let (replace, head) = match opening {
-            Opening::Missed(head) => (0, head.as_slice()),
-            Opening::Replace => (1, &[][..]),
-        };
-        let scopes = generations::scopes(key);
-        let domain = generations::domain(key);
-        let mut script = OPEN.prepare_invoke();
-        script
-            .key(self.entry(key))
-            .key(self.fence(key))
-            .key(self.domain(domain))
-            .key(self.marks(domain));
-        if !at.tags.is_empty() {
-            script.key(self.tags()).key(self.marks(TAGS));
-        }
-        script
-            .arg(replace)
-            .arg(head)
-            .arg(HEADER)
-            .arg(fastrand::u64(1..))
-            .arg(milliseconds(FENCE_LIFE))
-            .arg(&fastrand::u64(..).to_le_bytes())
-            .arg(mark_of_key(key))
-            .arg(scopes.len());
-        for field in scopes {
-            script.arg(field_name(field));
-        }
-        for tag in at.tags {
-            script.arg(field_name(tag_field(tag)));
-        }
-        self.run(&script, patience, |live, answer| match answer {
-            Value::Nil => Ok(None),
-            Value::Array(answer) => {
-                let mut answer = answer.into_iter();
-                let mut next = || answer.next().map(redis::from_redis_value).transpose();
-                let (fence, busy): (Option<u64>, Option<u64>) = (next()?, next()?);
-                let stamp = stamp(live, answer)?;
-                Ok(fence.zip(stamp).map(|(fence, stamp)| Ticket {
-                    stamp,
-                    fence,
-                    busy: match busy {
-                        None | Some(0) => Busy::No,
-                        Some(1) => Busy::HeldOff,
-                        Some(_) => Busy::Announced,
-                    },
-                }))
-            }
-            other => Err(unexpected(&other)),
-        })
-        .await
-    }
-
-    pub(crate) async fn fill(
-        &self,
-        key: &Key,
-        filling: Filling,
-        patience: Duration,
-    ) -> Result<bool, StoreError> {
-        let push = if filling.replaces {
-            near::encode(&[key.clone().into()])
-        } else {
-            String::new()
-        };
-        let key = key.as_str();
-        let mut script = FILL.prepare_invoke();
-        script
-            .key(self.entry(key))
-            .key(self.fence(key))
-            .key(self.pushes())
-            .arg(filling.fence)
-            .arg(&*filling.entry)
-            .arg(milliseconds(filling.life).max(1))
-            .arg(self.channel())
-            .arg(push);
-        if let Some(token) = filling.lease {
-            script
-                .key(self.lease_of(key))
-                .arg(token)
-                .arg(self.link.wake_channel())
-                .arg(key);
-        }
-        let script = &script;
-        // Not again: what was stored meanwhile is not to be taken for a refusal.
-        self.attempt_once(patience, move |live| async move {
-            let answer: Value = script.invoke_async(&mut live.connection()).await?;
-            Ok(answer == Value::Int(1))
         })
         .await
     }

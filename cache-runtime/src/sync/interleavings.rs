@@ -83,7 +83,7 @@ fn call(memory: &Memory, source: &AtomicU64, opening: Option<Opening>) -> u64 {
                 lease: None,
                 replaces: false,
             };
-            memory.fill(&key, filling);
+            memory.fill(&key, &filling);
         }
         return value;
     }

@@ -3,6 +3,7 @@
 
 mod announced;
 mod availability;
+mod by_hand;
 mod deadlines;
 mod events;
 mod fleet;

@@ -26,6 +26,9 @@ impl Redis {
         mark: Mark,
         patience: Duration,
     ) -> Result<(), StoreError> {
+        if targets.contains(&Target::All) {
+            self.clear(mark, patience).await?;
+        }
         let change = Change::of(self, targets);
         self.change(&change, targets, mark, patience).await?;
         if change.sweeps.is_empty() {
@@ -150,6 +153,8 @@ impl<'a> Change<'a> {
             match target {
                 Target::Tag(tag) => change.scope(redis.tags(), redis.marks(TAGS), tag_field(tag)),
                 Target::Tags => change.scope(redis.tags(), redis.marks(TAGS), ROOT),
+                // Its domains are not known here: see `clear`.
+                Target::All => {}
                 Target::Pattern(pattern) => {
                     let text = pattern.as_str();
                     let marks = redis.marks(generations::domain(text));

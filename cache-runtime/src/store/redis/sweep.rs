@@ -2,13 +2,9 @@
 
 use std::time::Duration;
 
-use redis::Cmd;
-
+use super::scan::glob;
 use super::{Redis, StoreError};
 use crate::key::Pattern;
-
-/// Keys that the server looks at in one step.
-const STEP: usize = 1000;
 
 impl Redis {
     /// Removes every entry that `pattern` names, and refuses every load of one that began before.
@@ -46,24 +42,10 @@ impl Redis {
     ) -> Result<(), StoreError> {
         let mut cursor = 0_u64;
         loop {
-            let mut scan = Cmd::new();
-            scan.arg("SCAN")
-                .arg(cursor)
-                .arg("MATCH")
-                .arg(names)
-                .arg("COUNT")
-                .arg(STEP);
-            let scan = &scan;
-            let (next, found): (u64, Vec<Vec<u8>>) = self
-                .attempt(patience, move |live| async move {
-                    scan.query_async(&mut live.connection()).await
-                })
-                .await?;
+            let (next, found) = self.scan(cursor, names, patience).await?;
             // A glob's `*` runs over `:`, a pattern's does not.
             let meant: Vec<_> = found
                 .into_iter()
-                // A name that is no text is not ours.
-                .filter_map(|name| String::from_utf8(name).ok())
                 .filter(|name| key(name).is_some_and(|key| pattern.matches(key)))
                 .collect();
             if !meant.is_empty() {
@@ -83,11 +65,4 @@ impl Redis {
             .strip_suffix('}')?;
         inner.strip_prefix(self.prefix.as_str())
     }
-}
-
-/// `text` as a glob that matches it alone.
-fn glob(text: &str) -> String {
-    text.chars()
-        .flat_map(|c| "*?[]\\".contains(c).then_some('\\').into_iter().chain([c]))
-        .collect()
 }

@@ -1,0 +1,180 @@
+//! Operations by hand, on one key or on many of them: under the same stamps, fences and counters as calls of functions.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Engine;
+use super::budget::Budget;
+use super::session::{Found, Request, Session};
+use super::storing::Loaded;
+use crate::key::Key;
+use crate::policy::Policy;
+use crate::scope::{self, Mode};
+use crate::source::Source;
+use crate::store::{Address, Busy, Opening, StoreError};
+
+impl Engine {
+    /// An operation by hand on `key`.
+    pub(crate) fn by_hand<'a>(
+        self: &'a Arc<Self>,
+        key: &'a Key,
+        mode: Mode,
+        policy: &'a Policy,
+    ) -> Session<'a> {
+        self.session(Request {
+            site: key.site(),
+            key,
+            tags: &[],
+            mode,
+            policy,
+        })
+    }
+
+    /// What is current and fresh of all these, in one round trip.
+    pub(crate) async fn get_many(
+        &self,
+        sessions: &[Session<'_>],
+        ages: bool,
+    ) -> Vec<Result<Option<Found>, StoreError>> {
+        let mut found: Vec<_> = sessions.iter().map(|_| Ok(None)).collect();
+        let mut asked = Vec::with_capacity(sessions.len());
+        for (at, session) in sessions.iter().enumerate() {
+            match session.may_ask() {
+                Ok(true) => asked.push(at),
+                Ok(false) => {}
+                Err(error) => found[at] = Err(error),
+            }
+        }
+        let ats: Vec<_> = asked
+            .iter()
+            .map(|at| {
+                let address = sessions[*at].address();
+                let lives = address.lives || ages;
+                Address { lives, ..address }
+            })
+            .collect();
+        let budget = Budget::of_call(&self.patience);
+        let seen = budget.spend(|patience| self.store.read_many(&ats, patience));
+        match seen.await {
+            Ok(seen) => {
+                for (at, seen) in asked.into_iter().zip(seen) {
+                    let fresh = |found: &Found| found.source != Source::Stale;
+                    let answer = sessions[at].interpret(seen).ok().filter(fresh);
+                    if answer.is_none() {
+                        sessions[at].function.counters.misses.one();
+                    }
+                    found[at] = Ok(answer);
+                }
+            }
+            Err(error) => {
+                for at in asked {
+                    sessions[at].not_asked(&error);
+                    found[at] = Err(error.clone());
+                }
+            }
+        }
+        found
+    }
+
+    /// Stores all of these, in two round trips: loads of them on their way are refused. What became of each.
+    pub(crate) async fn set_many(
+        &self,
+        sessions: &[Session<'_>],
+        loaded: Vec<Loaded>,
+    ) -> Vec<Result<bool, StoreError>> {
+        let mut done: Vec<_> = sessions.iter().map(|_| Ok(false)).collect();
+        let mut asked = Vec::with_capacity(sessions.len());
+        for (at, (session, mut loaded)) in sessions.iter().zip(loaded).enumerate() {
+            match session.may_ask() {
+                Ok(true) => {
+                    if let Some(ttl) = session.settled_ttl(&mut loaded) {
+                        asked.push((at, loaded, ttl));
+                    }
+                }
+                Ok(false) => {}
+                Err(error) => done[at] = Err(error),
+            }
+        }
+        let ats: Vec<_> = asked
+            .iter()
+            .map(|(at, ..)| (sessions[*at].address(), &Opening::Replace))
+            .collect();
+        let budget = Budget::of_call(&self.patience);
+        let opened = budget.spend(|patience| self.store.open_many(&ats, patience));
+        let opened = match opened.await {
+            Ok(opened) => opened,
+            Err(error) => {
+                for (at, ..) in asked {
+                    sessions[at].not_asked(&error);
+                    done[at] = Err(error.clone());
+                }
+                return done;
+            }
+        };
+        let mut places = Vec::with_capacity(asked.len());
+        let mut fillings = Vec::with_capacity(asked.len());
+        for ((at, loaded, ttl), ticket) in asked.into_iter().zip(opened) {
+            let session = &sessions[at];
+            match ticket {
+                Some(ticket) if ticket.busy == Busy::No => {
+                    let entry = session.seal(loaded, ticket, Duration::ZERO);
+                    places.push(at);
+                    fillings.push(session.filling(ticket, None, entry, ttl));
+                }
+                Some(_) => session.function.counters.held_back.one(),
+                None => {}
+            }
+        }
+        let filled = budget.spend(|patience| self.store.fill_many(&fillings, patience));
+        let filled = filled.await;
+        for (index, at) in places.into_iter().enumerate() {
+            let one = match &filled {
+                Ok(filled) => filled[index].clone(),
+                Err(error) => Err(error.clone()),
+            };
+            done[at] = sessions[at].filled(one);
+        }
+        // What the near cache has of them is from before. Where the store failed, it may have been done all the same.
+        let keys = sessions.iter().map(|session| session.request.key.clone());
+        self.near.advance(&keys.map(Into::into).collect::<Vec<_>>());
+        done
+    }
+}
+
+impl Session<'_> {
+    /// Whether the store is asked for this key; counted where it is not.
+    fn may_ask(&self) -> Result<bool, StoreError> {
+        let counters = &self.function.counters;
+        if scope::is_bypassed() || self.is_bypassed() || self.is_held() {
+            counters.bypassed.one();
+            return Ok(false);
+        }
+        if self.waits() || self.engine.store.is_away() {
+            counters.degraded.one();
+            return Err(StoreError::Unreachable);
+        }
+        Ok(true)
+    }
+
+    fn not_asked(&self, error: &StoreError) {
+        self.function.counters.degraded.one();
+        tracing::debug!(key = %self.request.key, %error, "operation by hand not done");
+    }
+
+    /// Lets the current entry be fresh for `ttl` from now on; whether there is one.
+    pub(crate) async fn expire(&self, ttl: Duration) -> Result<bool, StoreError> {
+        let mut found = self.engine.get_many(std::slice::from_ref(self), true).await;
+        let Some(found) = found.pop().unwrap_or(Ok(None))? else {
+            return Ok(false);
+        };
+        let (key, engine) = (self.request.key, self.engine);
+        let life = ttl.saturating_add(found.grace());
+        let expired = self
+            .budget
+            .spend(|patience| engine.store.expire(key, life, patience));
+        let expired = expired.await.inspect_err(|error| self.not_asked(error));
+        // It may be kept there for longer.
+        engine.near.advance(&[key.clone().into()]);
+        expired
+    }
+}
