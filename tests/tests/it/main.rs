@@ -22,4 +22,5 @@ mod switches;
 mod tls;
 mod transactions;
 mod undelivered;
+mod values;
 mod world;
