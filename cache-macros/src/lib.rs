@@ -56,6 +56,7 @@ use crate::function::Function;
 /// | `soft_timeout = "200ms"` | after this time the old answer that `stale_if_error` keeps is served, and the load goes on in the background; the forms of `ttl` | none |
 /// | `load_timeout = "2s"` | after this time the load is given up, and `on_timeout` answers; the forms of `ttl` | none |
 /// | `on_timeout = \|\| DbError::Timeout` | the error that is answered then | |
+/// | `max_size = "64KB"`, `65536` | the largest value that is stored, as it is encoded: bytes, or B, KB, MB, GB of 1024 each; a larger one is answered and not kept | the cache's, 1 MiB |
 /// | `version = 2` | set it higher when the answer's type changes: older answers are not read | `0` |
 /// | `tags = ["workspace:{workspace_id}"]` | groups that can be cleared at once | none |
 /// | `cache = expr` | a `Cache` handle | the installed cache |

@@ -20,6 +20,7 @@ pub(crate) struct Cached {
     pub(crate) local: Time,
     pub(crate) stale: Stale,
     pub(crate) waiting: Waiting,
+    pub(crate) max_size: Option<usize>,
     pub(crate) version: Option<u16>,
     pub(crate) ttl_with: Option<Expr>,
     pub(crate) cache_if: Option<Expr>,

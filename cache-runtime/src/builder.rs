@@ -57,6 +57,7 @@ pub struct Builder {
     pub(crate) hold_off: Duration,
     pub(crate) local_capacity: u64,
     pub(crate) local_staleness: Duration,
+    pub(crate) max_size: usize,
 }
 
 impl Builder {
@@ -83,6 +84,7 @@ impl Builder {
             hold_off: Duration::ZERO,
             local_capacity: 32 << 20,
             local_staleness: Duration::from_secs(2),
+            max_size: 1 << 20,
         }
     }
 
@@ -256,6 +258,14 @@ impl Builder {
         self
     }
 
+    /// The largest value that is stored, in bytes as it is encoded. A larger one is answered, and shared with those that wait for it, but
+    /// kept neither in the store nor near: it is counted as [`too_large`](crate::Counts::too_large), and the first one of each function is
+    /// logged. `max_size` of `#[cached]` wins. Default: 1 MiB, 1,048,576 bytes.
+    pub fn max_size(mut self, bytes: usize) -> Self {
+        self.max_size = bytes;
+        self
+    }
+
     /// Makes the cache.
     ///
     /// # Errors
@@ -276,6 +286,9 @@ impl Builder {
         }
         if self.max_connections == 0 {
             problems.push("max_connections must be at least 1".to_owned());
+        }
+        if self.max_size == 0 {
+            problems.push("max_size must be at least 1".to_owned());
         }
         if self.failure_threshold == 0 {
             problems.push("failure_threshold must be at least 1".to_owned());
@@ -339,6 +352,7 @@ impl Builder {
             default_ttl: self.default_ttl,
             ttl_jitter: self.ttl_jitter,
             hold_off: self.hold_off,
+            max_size: self.max_size,
             slow: self.slow,
         }))
     }
@@ -376,9 +390,10 @@ mod tests {
             .prefix("a::b")
             .default_ttl(Duration::ZERO)
             .max_connections(0)
+            .max_size(0)
             .build()
-            .expect_err("four mistakes");
-        assert_eq!(error.problems().len(), 4, "{error}");
+            .expect_err("five mistakes");
+        assert_eq!(error.problems().len(), 5, "{error}");
         assert!(!error.to_string().contains("hunter2"));
     }
 

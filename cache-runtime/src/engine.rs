@@ -44,6 +44,8 @@ pub(crate) struct Engine {
     pub(crate) ttl_jitter: f64,
     /// After every invalidation.
     pub(crate) hold_off: Duration,
+    /// Bytes of an encoded value, where a function says nothing.
+    pub(crate) max_size: usize,
     /// A look-up that takes longer is logged as slow.
     pub(crate) slow: Duration,
 }

@@ -70,6 +70,8 @@ counters! {
     held_back,
     /// Answers not stored because they could not be serialized.
     unencodable,
+    /// Answers not stored because they were larger, encoded, than `max_size`.
+    too_large,
     /// Entries that were corrupt, foreign, of another version, or not of the answer's type: each was a miss.
     undecodable,
     /// Calls that did not look: switched off, `uncached`, without a usable key, or of a key that the transaction around them has
@@ -109,6 +111,11 @@ impl Counter {
 
     pub(crate) fn one(&self) {
         self.add(1);
+    }
+
+    /// Whether it is the first.
+    pub(crate) fn one_is_first(&self) -> bool {
+        self.0.fetch_add(1, Ordering::Relaxed) == 0
     }
 }
 

@@ -29,6 +29,8 @@ pub(crate) struct Policy {
     pub(crate) lock: Option<Duration>,
     pub(crate) soft_timeout: Option<Duration>,
     pub(crate) load_timeout: Option<Duration>,
+    /// Bytes of an encoded value.
+    pub(crate) max_size: Option<usize>,
 }
 
 impl Policy {
@@ -45,6 +47,7 @@ impl Policy {
             lock: None,
             soft_timeout: None,
             load_timeout: None,
+            max_size: None,
         }
     }
 

@@ -126,6 +126,13 @@ impl Site {
         self
     }
 
+    /// The largest encoded value that is stored, in bytes.
+    #[must_use]
+    pub const fn max_size(mut self, bytes: usize) -> Self {
+        self.policy.max_size = Some(bytes);
+        self
+    }
+
     /// Who loads when many miss.
     #[must_use]
     pub const fn single_flight(mut self, single_flight: SingleFlight) -> Self {

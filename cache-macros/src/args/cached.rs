@@ -30,6 +30,7 @@ pub(crate) struct CachedArgs {
     pub(crate) soft_timeout: Option<Given<Expr>>,
     pub(crate) load_timeout: Option<Given<Expr>>,
     pub(crate) on_timeout: Option<Given<Expr>>,
+    pub(crate) max_size: Option<Given<Expr>>,
     pub(crate) version: Option<Given<Expr>>,
     pub(crate) tags: Option<Given<Vec<LitStr>>>,
     pub(crate) cache: Option<Given<Option<Expr>>>,
@@ -59,6 +60,7 @@ impl Options for CachedArgs {
         ("soft_timeout", "soft_timeout = \"200ms\""),
         ("load_timeout", "load_timeout = \"2s\""),
         ("on_timeout", "on_timeout = || DbError::Timeout"),
+        ("max_size", "max_size = \"64KB\""),
         ("version", "version = 2"),
         ("tags", "tags = [\"workspace:{workspace_id}\"]"),
         ("cache", "cache = state.cache"),
@@ -130,6 +132,8 @@ impl Options for CachedArgs {
         ("deadline", "`load_timeout = \"2s\"`"),
         ("hard_timeout", "`load_timeout = \"2s\"`"),
         ("factory_timeout", "`load_timeout = \"2s\"`"),
+        ("max_bytes", "`max_size = \"64KB\"`"),
+        ("size_limit", "`max_size = \"64KB\"`"),
     ];
 
     fn option(
@@ -187,6 +191,7 @@ impl Options for CachedArgs {
                     "soft_timeout" => &mut self.soft_timeout,
                     "load_timeout" => &mut self.load_timeout,
                     "on_timeout" => &mut self.on_timeout,
+                    "max_size" => &mut self.max_size,
                     "version" => &mut self.version,
                     _ => &mut self.companion,
                 };

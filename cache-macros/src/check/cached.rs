@@ -43,6 +43,7 @@ pub(crate) fn check(
         stale: stale::check(&args, &function, mistakes),
         waiting: waiting::check(&args, &function, mistakes),
         background: background::check(&args, &function, mistakes),
+        max_size: policy::max_size(args.max_size.as_ref(), mistakes),
         version: policy::version(args.version.as_ref(), mistakes),
         ttl_with: policy::rule(
             args.ttl_with.as_ref(),

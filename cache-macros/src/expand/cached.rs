@@ -109,8 +109,9 @@ pub(super) fn site(cached: &Cached) -> TokenStream {
         };
         ours!(.single_flight(#private::SingleFlight::#who))
     });
+    let max_size = cached.max_size.map(|bytes| ours!(.max_size(#bytes)));
     let version = cached.version.map(|version| ours!(.version(#version)));
-    ours!(#private::Site::new(#name, #template) #(#times)* #refresh_ahead #single_flight #version)
+    ours!(#private::Site::new(#name, #template) #(#times)* #refresh_ahead #single_flight #max_size #version)
 }
 
 /// The times that are of use, with their setters.

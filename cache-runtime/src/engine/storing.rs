@@ -137,8 +137,22 @@ impl Session<'_> {
             let off = Duration::try_from_secs_f64(ttl.as_secs_f64() * part);
             ttl.saturating_sub(off.unwrap_or_default())
         });
-        loaded.ttl = ttl.filter(|ttl| !ttl.is_zero());
+        let ttl = ttl.filter(|ttl| !ttl.is_zero());
+        loaded.ttl = ttl.filter(|_| self.is_small_enough(loaded));
         loaded.ttl
+    }
+
+    /// Whether the encoded value may be stored.
+    fn is_small_enough(&self, loaded: &Loaded) -> bool {
+        let limit = self.request.policy.max_size.unwrap_or(self.engine.max_size);
+        let size = loaded.entry.len() - envelope::HEADER;
+        if size <= limit {
+            return true;
+        }
+        if self.function.counters.too_large.one_is_first() {
+            tracing::warn!(key = %self.request.key, function = self.request.site.function, size, limit, "answer not stored: it is larger than `max_size`; further ones of this function are only counted");
+        }
+        false
     }
 
     /// A fresh answer that is not to be stored takes the place of what is: where the call was told to replace it.

@@ -23,4 +23,5 @@ mod switches;
 mod tls;
 mod transactions;
 mod undelivered;
+mod values;
 mod world;

@@ -1,6 +1,6 @@
 use cache_runtime::cached;
 
-#[cached("users", compress = on)]
+#[cached("users", encrypt = on)]
 async fn user(id: u64) -> u64 {
     id
 }
