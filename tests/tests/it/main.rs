@@ -4,6 +4,7 @@
 mod announced;
 mod availability;
 mod deadlines;
+mod declared;
 mod events;
 mod fleet;
 mod freshness;
