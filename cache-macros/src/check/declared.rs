@@ -29,6 +29,7 @@ pub(crate) fn check(given: Vec<Declaration>, mistakes: &mut Mistakes) -> Vec<Dec
                 "give one of them another name",
                 "which of them a name stands for would not be seen",
             );
+            continue;
         }
         let before = templates.insert(one.template.clone(), ident.clone());
         if let Some(other) = before.filter(|_| !one.template.is_empty()) {

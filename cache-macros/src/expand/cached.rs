@@ -112,7 +112,7 @@ pub(super) fn site(cached: &Cached) -> TokenStream {
     });
     let version = cached.version.map(|version| ours!(.version(#version)));
     let new = match &cached.shared {
-        Some(call) => shared::new_site(call, &private, &name),
+        Some(call) => shared::new_site(call, cached.runtime.as_ref(), &name),
         None => ours!(#private::Site::new(#name, #template)),
     };
     ours!(#new #(#times)* #refresh_ahead #single_flight #version)

@@ -7,14 +7,16 @@ use syn::spanned::Spanned;
 
 use super::cached::is_place;
 use super::target::{argument, companion_path};
-use super::{at, ours};
+use super::{at, ours, private_at};
 use crate::function::Piece;
 use crate::model::{Argument, Cached, Call, Callee};
 
 /// `Site::sharing(name, keys::agent::__site())`
-pub(super) fn new_site(call: &Call, private: &TokenStream, name: &TokenStream) -> TokenStream {
+pub(super) fn new_site(call: &Call, runtime: Option<&Path>, name: &TokenStream) -> TokenStream {
     let site = of(call, "__site");
-    quote_spanned!(at(path(call).span())=> #private::Site::sharing(#name, #site()))
+    let span = at(path(call).span());
+    let private = private_at(runtime, span);
+    quote_spanned!(span=> #private::Site::sharing(#name, #site()))
 }
 
 /// `keys::agent::key(agent_id)`
