@@ -1,6 +1,6 @@
 //! From the declarations of `cache_keys!` to models, or to all that is wrong with them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use syn::ext::IdentExt;
 use syn::{Expr, FnArg, Pat};
@@ -16,13 +16,13 @@ use crate::template::Purpose;
 
 /// Checks everything; the models count only when no mistake was found.
 pub(crate) fn check(given: Vec<Declaration>, mistakes: &mut Mistakes) -> Vec<Declared> {
-    let (mut names, mut templates) = (BTreeMap::new(), BTreeMap::new());
+    let (mut names, mut templates) = (BTreeSet::new(), BTreeMap::new());
     let mut declared = Vec::new();
     for declaration in given {
         let literal = declaration.template.clone();
         let one = declare(declaration, mistakes);
         let ident = &one.function.sig.ident;
-        if names.insert(ident.unraw().to_string(), ()).is_some() {
+        if !names.insert(ident.unraw().to_string()) {
             mistakes.at(
                 ident,
                 format!("`{ident}` is declared twice"),
@@ -122,7 +122,7 @@ fn policy(options: Vec<Given<Expr>>, name: &proc_macro2::Ident, mistakes: &mut M
             "ttl" => &mut ttl,
             "version" => &mut version,
             other => {
-                let near = nearest(other, KNOWN.into_iter());
+                let near = nearest(other, KNOWN);
                 is_meant |= near == Some("ttl");
                 mistakes.at(
                     &word,
