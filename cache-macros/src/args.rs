@@ -99,7 +99,7 @@ fn item<T: Options>(options: &mut T, input: ParseStream<'_>, mistakes: &mut Mist
     let foreign = T::FOREIGN.iter().any(|(foreign, _)| *foreign == name);
     let Some((_, example)) = known else {
         let near = nearest(&name, T::KNOWN.iter().map(|(known, _)| *known));
-        if named || foreign || (listed && near.is_some()) {
+        if named || foreign || (listed && near.is_some_and(T::takes_list)) {
             unknown(options, &word, near, mistakes);
             return false;
         }

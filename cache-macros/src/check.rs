@@ -2,6 +2,7 @@
 
 mod background;
 pub(crate) mod cached;
+pub(crate) mod declared;
 mod emitted;
 pub(crate) mod event;
 pub(crate) mod invalidates;

@@ -5,11 +5,13 @@
 
 pub(crate) mod cached;
 mod companion;
+pub(crate) mod declared;
 mod emitted;
 pub(crate) mod event;
 pub(crate) mod invalidates;
 mod member;
 mod owned;
+mod shared;
 pub(crate) mod stand_in;
 mod target;
 

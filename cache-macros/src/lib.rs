@@ -2,6 +2,7 @@
 
 mod args;
 mod check;
+mod declaration;
 mod duration;
 mod errors;
 mod event;
@@ -102,6 +103,12 @@ use crate::function::Function;
 /// `load_timeout` bounds a caller's wait for the body: the body is dropped where it awaits, and `on_timeout`, a closure or a function without arguments, makes
 /// the error. With `stale_if_error` the old answer is served instead, where there is one, as after any other `Err`. `soft_timeout` is
 /// shorter: while an old answer is at hand nobody waits for longer.
+///
+/// # Declared keys
+///
+/// `#[cached(keys::agent(agent_id))]` takes namespace, template, ttl and version from a key that [`cache_keys!`] declares. The arguments are
+/// what distinguishes two calls, and the rules of the key hold for them. `namespace`, `key`, `ttl`, `ttl_with` and `version` are not given
+/// again, so that what is stored by hand under the key and by the function is kept alike.
 ///
 /// # What is not seen
 ///
@@ -273,6 +280,70 @@ pub fn invalidates(
             expand::stand_in::function(&model.function)
         }
     })
+}
+
+/// Declares keys in one place: their names, what they are made of, how long their values are kept.
+///
+/// ```text
+/// pub mod keys {
+///     use cache_runtime::{cache_keys, ttl};
+///
+///     cache_keys! {
+///         /// An agent's configuration.
+///         pub agent(agent_id: Uuid) = "agents:{agent_id}", ttl = ttl::HOUR;
+///         pub dashboard(workspace_id: &str, timeframe: Timeframe) =
+///             "exec:dashboard:{workspace_id}:{timeframe}", ttl = "30m", version = 2;
+///     }
+/// }
+///
+/// #[cached(keys::agent(agent_id))]
+/// async fn agent(#[skip] db: &PgPool, agent_id: Uuid) -> Result<Agent, DbError> { … }
+///
+/// #[invalidates(keys::dashboard(workspace_id, _))]
+/// async fn rename(db: &PgPool, workspace_id: &str, name: &str) -> Result<(), DbError> { … }
+///
+/// let stored: Option<Agent> = cache.get(&keys::agent(id)).await; // by hand
+/// ```
+///
+/// # A declaration
+///
+/// `name(parameters) = "key", options;`. The key is a template: it begins with fixed text, its segments stand between colons, a segment
+/// holds one placeholder at most, and every parameter stands in it. Placeholders are parameters and their fields.
+///
+/// | option | meaning | default |
+/// |---|---|---|
+/// | `ttl = ttl::HOUR`, `"30m"`, `1800` | how long values are kept: a constant of type `Duration`, a text in ms, s, m, h, d, w, or seconds | required |
+/// | `version = 2` | set it higher when the type of the values changes: older ones are not read | `0` |
+/// | `crate = path` | where `cache_runtime` is found | `::cache_runtime` |
+///
+/// A declaration is a function of its name, which makes the key, and an empty enum of that name with `key`, `pattern` and `invalidate`,
+/// as they stand beside cached functions.
+///
+/// A cached function takes its namespace, ttl and version from the declaration; what is stored by hand under the key and what the function
+/// stores are the same. One function loads what is declared: a second one that shares the key runs uncached, and the log says so.
+///
+/// Two templates of one macro may not be the same but for the names of their placeholders. `agents:{id}` and `agents:list` may stand side by
+/// side: an entry names its declaration, so that an `id` that is the text `list` is a miss, and never the list.
+///
+/// # Errors
+///
+/// All mistakes are reported at once, at the words that are wrong.
+#[proc_macro]
+pub fn cache_keys(declarations: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    let mut mistakes = Mistakes::default();
+    let (given, unreadable) = declaration::read(declarations.into());
+    unreadable
+        .into_iter()
+        .for_each(|error| mistakes.push(error));
+    let declared = check::declared::check(given, &mut mistakes);
+    let expand = match mistakes.none() {
+        true => expand::declared::expand,
+        false => expand::declared::stand_in,
+    };
+    let output: TokenStream = declared.into_iter().map(expand).collect();
+    let mut tokens = mistakes.into_compile_errors();
+    output.to_tokens(&mut tokens);
+    tokens.into()
 }
 
 /// Reads the item, hands it on, and puts all mistakes before what comes back.

@@ -1,6 +1,7 @@
 //! What an expansion is made from: everything is resolved, nothing can fail any more.
 
 use proc_macro2::{Ident, Span, TokenStream};
+use syn::ext::IdentExt;
 use syn::{Expr, Path, Signature};
 
 use crate::event::EventType;
@@ -14,6 +15,8 @@ pub(crate) struct Cached {
     pub(crate) companion: Companion,
     /// The key as the runtime takes it: `exec:dashboard:{}:{}`.
     pub(crate) template: String,
+    /// Whose keys they are, where the function has none of its own: `keys::agent(agent_id)`.
+    pub(crate) shared: Option<Call>,
     pub(crate) parts: Vec<Part>,
     pub(crate) ttl: Time,
     pub(crate) none_ttl: Time,
@@ -44,6 +47,61 @@ impl Cached {
             .pieces()
             .filter(|piece| piece.binds_one_of(names))
             .collect()
+    }
+}
+
+/// A key that `cache_keys!` declares.
+pub(crate) struct Declared {
+    /// Makes the key.
+    pub(crate) function: Function,
+    pub(crate) runtime: Option<Path>,
+    pub(crate) template: String,
+    pub(crate) parts: Vec<Part>,
+    pub(crate) ttl: Time,
+    pub(crate) version: Option<u16>,
+}
+
+impl From<Declared> for Cached {
+    /// What the companion of the key is made from.
+    fn from(declared: Declared) -> Self {
+        let names: Names = declared
+            .parts
+            .iter()
+            .flat_map(|part| part.names.clone())
+            .collect();
+        Self {
+            function: declared.function,
+            runtime: declared.runtime,
+            companion: Companion::Enum,
+            template: declared.template,
+            shared: None,
+            parts: declared.parts,
+            ttl: declared.ttl,
+            none_ttl: Time::Default,
+            local: Time::Default,
+            stale: Stale {
+                while_revalidate: Time::Default,
+                if_error: Time::Default,
+                refresh_ahead: None,
+            },
+            waiting: Waiting {
+                single_flight: None,
+                lock: Time::Default,
+                soft_timeout: Time::Default,
+                load_timeout: Time::Default,
+                on_timeout: None,
+            },
+            version: declared.version,
+            ttl_with: None,
+            cache_if: None,
+            skip_cache: None,
+            tags: Vec::new(),
+            cache: None,
+            background: None,
+            key_names: names.clone(),
+            policy_names: names,
+            key_is_enough: true,
+        }
     }
 }
 
@@ -215,6 +273,15 @@ impl Target {
 }
 
 impl Argument {
+    /// What it mentions.
+    pub(crate) fn names(&self) -> Names {
+        match self {
+            Self::Any(_) => Names::new(),
+            Self::Owned(name) | Self::Field(name) => Names::from([name.unraw().to_string()]),
+            Self::Expr(part) => part.names.clone(),
+        }
+    }
+
     pub(crate) fn mentions_result(&self) -> bool {
         matches!(self, Self::Expr(part) if part.mentions_result())
     }

@@ -14,6 +14,8 @@ pub(crate) const MOST_SEGMENTS: usize = 8;
 pub(crate) enum Purpose {
     Namespace,
     Key,
+    /// A whole key, as `cache_keys!` declares it.
+    Declared,
     Tag,
     Pattern,
 }
@@ -86,8 +88,8 @@ fn parse(text: &str, span: Span, purpose: Purpose) -> Result<Template, Broken> {
             None => break,
         }
     }
-    if purpose == Purpose::Pattern {
-        check_domain(&segments[0])?;
+    if matches!(purpose, Purpose::Pattern | Purpose::Declared) {
+        check_domain(&segments[0], purpose)?;
     }
     if segments.len() > MOST_SEGMENTS + 1 {
         return Err(match purpose {
@@ -177,10 +179,17 @@ fn check_segment(text: &str, has_placeholder: bool, whole: &str) -> Result<(), B
     Ok(())
 }
 
-/// A pattern names one domain, the first segment, with all its letters.
-fn check_domain(first: &Segment) -> Result<(), Broken> {
+/// A pattern, like a key, names one domain, the first segment, with all its letters.
+fn check_domain(first: &Segment, purpose: Purpose) -> Result<(), Broken> {
     if first.placeholder.is_none() && !first.text.contains('*') {
         return Ok(());
+    }
+    if purpose == Purpose::Declared {
+        return Err(broken(
+            "a key begins with fixed text",
+            "begin with the name of what it is for: `\"agents:{id}\"`",
+            "no pattern could name such keys, and they would mix with those of every other function",
+        ));
     }
     Err(broken(
         "a pattern begins with fixed text",
@@ -255,6 +264,7 @@ impl Purpose {
                 "the key is empty text",
                 "leave `key` out, or write `key = ()`",
             ),
+            Self::Declared => ("the key is empty text", "write the key: `\"agents:{id}\"`"),
             Self::Tag => (
                 "the tag is empty",
                 "name the group: `\"workspace:{workspace_id}\"`",
@@ -274,7 +284,7 @@ impl Purpose {
     fn star(self) -> Broken {
         let place = match self {
             Self::Namespace => "a namespace",
-            Self::Key => "a key",
+            Self::Key | Self::Declared => "a key",
             Self::Tag => "a tag",
             Self::Pattern => "a pattern",
         };

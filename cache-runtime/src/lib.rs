@@ -77,6 +77,8 @@
 //! id as `u64` reaches what a reader stored by `&str`. For a part whose type may be either (`serde_json::Value`, an untagged enum) write
 //! `(&value,)`: inside a tuple text is quoted. What `Serialize` leaves out (`#[serde(skip)]`) does not distinguish.
 //!
+//! Names of keys belong in one place: [`cache_keys!`] declares them, with how long their values are kept ([`ttl`]).
+//!
 //! # Runtime
 //!
 //! Annotated functions run on Tokio; its time driver has to be enabled, and with Redis that for I/O, as they are by `#[tokio::main]`.
@@ -117,13 +119,14 @@ mod source;
 mod store;
 mod sync;
 mod targets;
+pub mod ttl;
 mod wakes;
 
 pub use after_commit::AfterCommit;
 pub use builder::Builder;
 pub use by_hand::{Everything, Namespace};
 pub use cache::Cache;
-pub use cache_macros::{cached, invalidates};
+pub use cache_macros::{cache_keys, cached, invalidates};
 pub use codec::{Nearby, Storable};
 pub use error::{ConfigError, Error, ErrorKind};
 pub use event::Event;

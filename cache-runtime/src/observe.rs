@@ -167,7 +167,7 @@ impl Register {
         // Those that are declared to share their keys have one origin.
         let twin = functions.iter().flatten().find(|other| {
             let same_keys = !site.template.is_empty() && other.site.template == site.template;
-            same_keys && other.origin != origin
+            same_keys && (other.origin != origin || site.rivals(other.site))
         });
         if let Some(twin) = twin {
             tracing::error!(

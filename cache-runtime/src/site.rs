@@ -21,7 +21,19 @@ pub struct Site {
     pub(crate) policy: Policy,
     /// The declaration that it shares its entries with.
     declared: Option<&'static Self>,
+    role: Role,
     number: OnceLock<usize>,
+}
+
+/// What a site stores under its keys.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Role {
+    /// The answers of its own function, or of all that are declared to share its keys.
+    Own,
+    /// Nothing: it names keys for others.
+    Declaration,
+    /// The answers of its function, under the keys of a declaration.
+    Loader,
 }
 
 /// Namespaces that are counted apart when they are used by hand; what more there are is counted together.
@@ -82,8 +94,38 @@ impl Site {
             version: 0,
             policy: Policy::new(),
             declared: None,
+            role: Role::Own,
             number: OnceLock::new(),
         }
+    }
+
+    /// Keys that `cache_keys!` declares.
+    pub const fn declaration(name: &'static str, template: &'static str) -> Self {
+        let mut site = Self::new(name, template);
+        site.role = Role::Declaration;
+        site
+    }
+
+    /// A function that loads what a declaration names: under its keys, for its ttl, in its version.
+    ///
+    /// # Panics
+    /// At compile time, when it is not declared by `cache_keys!`.
+    pub const fn sharing(function: &'static str, declaration: &'static Self) -> Self {
+        assert!(
+            matches!(declaration.role, Role::Declaration),
+            "these are the keys of a cached function, and two functions would answer for each other: declare the keys with `cache_keys!`"
+        );
+        let mut site = Self::new(function, declaration.template)
+            .version(declaration.version)
+            .declared(declaration);
+        site.policy.ttl = declaration.policy.ttl;
+        site.role = Role::Loader;
+        site
+    }
+
+    /// Whether both are functions that load what one declaration names: each would answer for the other.
+    pub(crate) fn rivals(&self, other: &Self) -> bool {
+        self.role == Role::Loader && other.role == Role::Loader && self.template == other.template
     }
 
     /// Stores under the keys of a declaration, and shares them with all that do.

@@ -4,6 +4,7 @@
 fn ui() {
     let cases = trybuild::TestCases::new();
     cases.pass("ui/pass/*.rs");
+    cases.compile_fail("ui/fail/cache_keys/*.rs");
     cases.compile_fail("ui/fail/cached/*.rs");
     cases.compile_fail("ui/fail/invalidates/*.rs");
 }

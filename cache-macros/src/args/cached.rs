@@ -4,7 +4,7 @@ use proc_macro2::Ident;
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
-use syn::{Expr, LitStr, Path, Token, parenthesized};
+use syn::{Expr, ExprCall, LitStr, Path, Token, parenthesized};
 
 use super::{Given, Options, as_text, handle, once, runtime_path, text, texts, twice};
 use crate::errors::Mistakes;
@@ -14,7 +14,11 @@ use crate::errors::Mistakes;
 pub(crate) struct CachedArgs {
     /// `Some(None)` when a namespace was written that is no text: the mistake is known already.
     pub(crate) namespace: Option<Option<LitStr>>,
+    /// `keys::agent(agent_id)`: whose keys they are.
+    pub(crate) shared: Option<ExprCall>,
     pub(crate) ttl: Option<Expr>,
+    /// The word, where it was written.
+    pub(crate) ttl_word: Option<Ident>,
     pub(crate) ttl_with: Option<Given<Expr>>,
     pub(crate) none_ttl: Option<Given<Expr>>,
     pub(crate) cache_if: Option<Given<Expr>>,
@@ -158,6 +162,7 @@ impl Options for CachedArgs {
                     twice(&word, mistakes);
                 } else {
                     self.ttl = Some(value);
+                    self.ttl_word = Some(word);
                 }
             }
             "tags" => {
@@ -201,9 +206,18 @@ impl Options for CachedArgs {
         Ok(())
     }
 
-    /// The short form: `#[cached("agents", "1h")]`.
+    /// The short form: `#[cached("agents", "1h")]`; or whose keys they are: `#[cached(keys::agent(agent_id))]`.
     fn bare(&mut self, value: Expr, mistakes: &mut Mistakes) {
-        if self.namespace.is_none() {
+        if let (None, None, Expr::Call(call)) = (&self.namespace, &self.shared, &value) {
+            self.shared = Some(call.clone());
+        } else if self.shared.is_some() {
+            mistakes.at(
+                value,
+                "nothing without a name stands beside a declared key",
+                "the namespace and the ttl are those of the declaration: change them in `cache_keys!`",
+                "what is said in two places differs sooner or later",
+            );
+        } else if self.namespace.is_none() {
             self.namespace = Some(namespace(&value, mistakes));
         } else if self.ttl.is_none() {
             self.ttl = Some(value);

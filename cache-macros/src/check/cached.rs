@@ -1,6 +1,7 @@
 //! From the options of `#[cached]` and a function to a model, or to all that is wrong with them.
 
 use proc_macro2::Span;
+use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::{GenericArgument, PathArguments, Type, Visibility};
 
@@ -24,7 +25,8 @@ pub(crate) fn check(
         answer(&function, mistakes);
     }
     let namespace = namespace(&args, attribute, mistakes);
-    let key = key::check(&args, &function, namespace.as_ref(), mistakes);
+    let mut key = key::check(&args, &function, namespace.as_ref(), mistakes);
+    let shared = key.shared.take();
     let tags = tags(&args, &function, mistakes);
     let ttl = time::read(args.ttl.as_ref(), &time::TTL, mistakes);
     let none_ttl = args.none_ttl.as_ref().map(|given| &given.value);
@@ -36,6 +38,7 @@ pub(crate) fn check(
     let mut cached = Cached {
         companion: companion(off, &function),
         template: key.segments.join(":"),
+        shared,
         parts: key.parts,
         ttl,
         none_ttl,
@@ -106,6 +109,20 @@ fn companion(off: bool, function: &Function) -> Companion {
 }
 
 fn namespace(args: &CachedArgs, attribute: Span, mistakes: &mut Mistakes) -> Option<Template> {
+    if let Some(shared) = &args.shared {
+        if let Some(Some(literal)) = &args.namespace {
+            mistakes.at(
+                literal,
+                format!(
+                    "the namespace is said by `{}`",
+                    shared.func.to_token_stream()
+                ),
+                "leave `namespace` out, or change it in `cache_keys!`",
+                "what is said in two places differs sooner or later",
+            );
+        }
+        return None;
+    }
     match &args.namespace {
         Some(literal) => template(literal.as_ref()?, Purpose::Namespace, mistakes),
         None => {

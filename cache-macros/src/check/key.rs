@@ -2,6 +2,7 @@
 
 mod forgotten;
 mod generics;
+mod shared;
 
 use syn::ext::IdentExt;
 use syn::{Expr, GenericArgument, PathArguments, Type};
@@ -13,7 +14,7 @@ use crate::args::cached::CachedArgs;
 use crate::errors::Mistakes;
 use crate::function::{Function, last_segment};
 use crate::mentions::{self, Names};
-use crate::model::Part;
+use crate::model::{Call, Part};
 use crate::spelling::nearest;
 use crate::template::{MOST_SEGMENTS, Purpose, Template, too_many_segments};
 
@@ -23,6 +24,8 @@ pub(super) struct Key {
     /// Segments as the runtime takes them.
     pub(super) segments: Vec<String>,
     pub(super) parts: Vec<Part>,
+    /// Whose keys they are, when they are somebody else's.
+    pub(super) shared: Option<Call>,
     /// The parameters that it mentions.
     pub(super) names: Names,
     /// Type and const parameters that it mentions, or that are skipped.
@@ -44,6 +47,7 @@ pub(super) fn check(
     let skipped = key.read_skips(args, function, mistakes);
     let elsewhere = Elsewhere::read(args, function);
     match &args.key {
+        _ if args.shared.is_some() => key.shared = key.share(args, function, mistakes),
         Some(given) => key.read(&given.value, function, mistakes),
         None => key.collect(function, &elsewhere, &skipped),
     }

@@ -248,7 +248,7 @@ impl Place<'_> {
 }
 
 /// Whether the body takes the parameter of this name with it.
-fn is_taken(function: &Function, name: &Ident) -> bool {
+pub(super) fn is_taken(function: &Function, name: &Ident) -> bool {
     function
         .pieces()
         .find(|piece| piece.bindings.contains(name))

@@ -43,6 +43,13 @@ pub(super) const TTL: Meaning = Meaning {
     taken: "seconds taken for minutes last sixty times too long",
 };
 
+/// Of a declared key.
+pub(super) const DECLARED: Meaning = Meaning {
+    closure: "write a time, `ttl = \"30m\"`, or a constant of type `Duration`: `ttl = ttl::LONG`",
+    zero: "give it a time, `ttl = ttl::SHORT`",
+    ..TTL
+};
+
 pub(super) const NONE_TTL: Meaning = Meaning {
     name: "none_ttl",
     zero: "give it a time, `none_ttl = \"30s\"`, or take `#[cached]` away",

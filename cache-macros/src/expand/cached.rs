@@ -16,6 +16,7 @@ use syn::spanned::Spanned;
 use super::companion;
 use super::member::member_name;
 use super::owned;
+use super::shared;
 use super::{
     Probe, about, at, computed, full_name, handle, literal, load, operand, ours, part, parts,
     private, tag, with_sig,
@@ -111,7 +112,11 @@ pub(super) fn site(cached: &Cached) -> TokenStream {
     });
     let max_size = cached.max_size.map(|bytes| ours!(.max_size(#bytes)));
     let version = cached.version.map(|version| ours!(.version(#version)));
-    ours!(#private::Site::new(#name, #template) #(#times)* #refresh_ahead #single_flight #max_size #version)
+    let new = match &cached.shared {
+        Some(call) => shared::new_site(call, cached.runtime.as_ref(), &name),
+        None => ours!(#private::Site::new(#name, #template)),
+    };
+    ours!(#new #(#times)* #refresh_ahead #single_flight #max_size #version)
 }
 
 /// The times that are of use, with their setters.
@@ -151,6 +156,9 @@ pub(super) fn site_of(cached: &Cached) -> TokenStream {
 }
 
 pub(super) fn key(cached: &Cached, private: &TokenStream) -> TokenStream {
+    if let Some(call) = &cached.shared {
+        return shared::key(call);
+    }
     let site = site_of(cached);
     let parts = parts(private, &cached.parts);
     ours!(#private::key(#site, #parts))
@@ -282,7 +290,7 @@ fn is_shared(cached: &Cached, bindings: &[Ident], index: usize) -> bool {
 }
 
 /// Whether an expression reads through a reference as it does through the value: fields and method calls.
-fn is_place(expr: &Expr) -> bool {
+pub(super) fn is_place(expr: &Expr) -> bool {
     match expr {
         Expr::Path(_) => true,
         Expr::Field(field) => is_place(&field.base),

@@ -10,7 +10,7 @@ use super::member::{
     Kind, Member, frame, key_generics, member_name, method_conditions, owned, takes, turbofish,
     unshadowing, whole_call,
 };
-use super::{Probe, handle, ours, private};
+use super::{Probe, handle, ours, private, shared};
 use crate::mentions::Names;
 use crate::model::{Cached, Companion};
 
@@ -32,20 +32,37 @@ pub(super) fn expand(cached: &Cached) -> TokenStream {
         members.push(call_again(cached, &private, "refresh", "refreshing"));
         members.push(call_again(cached, &private, "uncached", "uncached"));
     }
-    let site = site_member(cached, &private);
+    let site = site_member(cached, &private, &site(cached));
     let members = members.iter().map(|member| member.expand(cached));
     frame(cached, &quote!(#site #(#members)*))
 }
 
-fn site_member(cached: &Cached, private: &TokenStream) -> TokenStream {
+/// The companion of a declared key: there is nothing to call or to read.
+pub(super) fn of_declared(declared: &Cached, site: &TokenStream) -> TokenStream {
+    let private = private(declared.runtime.as_ref());
+    let members = [
+        of_key(declared, &private),
+        of_pattern(declared, &private),
+        any(declared, &private),
+        invalidate(declared, &private),
+    ];
+    let site = site_member(declared, &private, site);
+    let members = members.iter().map(|member| member.expand(declared));
+    frame(declared, &quote!(#site #(#members)*))
+}
+
+pub(super) fn site_member(
+    cached: &Cached,
+    private: &TokenStream,
+    site: &TokenStream,
+) -> TokenStream {
     let vis = &cached.function.vis;
     let name = member_name(cached, "site");
-    let site = site(cached);
     let conditions = method_conditions(cached);
     ours! {
         #conditions
         #[doc(hidden)]
-        #vis fn #name() -> &'static #private::Site {
+        #vis const fn #name() -> &'static #private::Site {
             static SITE: #private::Site = #site;
             &SITE
         }
@@ -67,10 +84,18 @@ fn of_key(cached: &Cached, private: &TokenStream) -> Member {
 }
 
 fn of_pattern(cached: &Cached, private: &TokenStream) -> Member {
+    if let Some(call) = &cached.shared {
+        return pattern_member(cached, private, shared::pattern(cached, call));
+    }
     let site = site_of(cached);
     let (before, parts): (Vec<_>, Vec<_>) = (0..cached.parts.len())
         .map(|index| pattern_part(cached, private, index))
         .unzip();
+    let body = ours!(#(#before)* #private::pattern(#site, &[#(#parts),*]));
+    pattern_member(cached, private, body)
+}
+
+fn pattern_member(cached: &Cached, private: &TokenStream, body: TokenStream) -> Member {
     Member {
         verb: "pattern",
         doc: "The keys of all calls that agree with the arguments that are given.",
@@ -82,7 +107,7 @@ fn of_pattern(cached: &Cached, private: &TokenStream) -> Member {
         ),
         generics: key_generics(cached, &cached.key_names, None),
         answer: Some(ours!(#private::Pattern)),
-        body: ours!(#(#before)* #private::pattern(#site, &[#(#parts),*])),
+        body,
     }
 }
 
@@ -100,7 +125,10 @@ fn any(cached: &Cached, private: &TokenStream) -> Member {
         takes: takes(cached, &Names::new(), Type::to_token_stream),
         generics: Generics::default(),
         answer: Some(ours!(#private::Pattern)),
-        body: ours!(#private::pattern(#site, &[#(#parts),*])),
+        body: match &cached.shared {
+            Some(call) => shared::any(call),
+            None => ours!(#private::pattern(#site, &[#(#parts),*])),
+        },
     }
 }
 

@@ -68,15 +68,7 @@ fn names(target: &Target) -> Names {
             let names = text.parts.iter().flat_map(|part| &part.names);
             names.cloned().collect()
         }
-        Target::Call(call) => call.arguments.iter().flat_map(argument_names).collect(),
+        Target::Call(call) => call.arguments.iter().flat_map(Argument::names).collect(),
         Target::Event(event) => event.value.names.clone(),
-    }
-}
-
-fn argument_names(argument: &Argument) -> Names {
-    match argument {
-        Argument::Any(_) => Names::new(),
-        Argument::Owned(name) | Argument::Field(name) => Names::from([name.unraw().to_string()]),
-        Argument::Expr(part) => part.names.clone(),
     }
 }

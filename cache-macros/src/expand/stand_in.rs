@@ -5,6 +5,7 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::Type;
 
+use super::companion::site_member;
 use super::member::{Kind, Member, frame, key_generics, owned, takes, whole_call};
 use super::{has_opaque_type, ours, untouched};
 use crate::function::Function;
@@ -18,6 +19,14 @@ pub(crate) fn cached(cached: &Cached) -> TokenStream {
     quote!(#function #companion)
 }
 
+/// For `cache_keys!`: what a function that shares the key asks for, too.
+pub(super) fn declared(declared: &Cached, site: &TokenStream) -> TokenStream {
+    let private = super::private(declared.runtime.as_ref());
+    let site = site_member(declared, &private, site);
+    let members = members(declared, &private);
+    frame(declared, &quote!(#site #members))
+}
+
 /// For `#[invalidates]`: the function alone.
 pub(crate) fn function(function: &Function) -> TokenStream {
     untouched(function)
@@ -28,6 +37,10 @@ fn companion(cached: &Cached) -> TokenStream {
         return TokenStream::new();
     }
     let private = super::private(cached.runtime.as_ref());
+    frame(cached, &members(cached, &private))
+}
+
+fn members(cached: &Cached, private: &TokenStream) -> TokenStream {
     let (key, policy) = (&cached.key_names, &cached.policy_names);
     let optional = |ty: &Type| ours!(::core::option::Option<#ty>);
     let mut members = vec![
@@ -74,7 +87,7 @@ fn companion(cached: &Cached) -> TokenStream {
         members.push(whole_call(cached, "uncached", never()));
     }
     let members = members.iter().map(|member| member.expand(cached));
-    frame(cached, &quote!(#(#members)*))
+    quote!(#(#members)*)
 }
 
 fn member(

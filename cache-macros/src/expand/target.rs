@@ -212,13 +212,13 @@ impl<'a> Emitter<'a> {
 }
 
 /// An argument as it is handed over.
-struct Value {
-    tokens: TokenStream,
-    span: Span,
+pub(super) struct Value {
+    pub(super) tokens: TokenStream,
+    pub(super) span: Span,
     is_any: bool,
 }
 
-fn argument(given: &Argument) -> Value {
+pub(super) fn argument(given: &Argument) -> Value {
     match given {
         Argument::Any(underscore) => {
             let span = underscore.span();
@@ -281,7 +281,7 @@ fn associated_path(path: &Path, verb: &str) -> Path {
 }
 
 /// `path::f` to `path::f::key`; generics go along to the end.
-fn companion_path(path: &Path, verb: &str) -> TokenStream {
+pub(super) fn companion_path(path: &Path, verb: &str) -> TokenStream {
     let mut path = path.clone();
     let Some(last) = path.segments.last_mut() else {
         return TokenStream::new();

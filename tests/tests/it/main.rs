@@ -5,6 +5,7 @@ mod announced;
 mod availability;
 mod by_hand;
 mod deadlines;
+mod declared;
 mod events;
 mod fleet;
 mod freshness;

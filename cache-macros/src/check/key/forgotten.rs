@@ -66,7 +66,10 @@ impl Key {
                 mistakes.at(
                     &binding,
                     format!("`{name}` is not in the key"),
-                    format!("add it: `key = ({}{name})`; or, when it cannot change the answer: `#[skip] {name}`", args.key.as_ref().map_or("", |_| "…, ")),
+                    match &args.shared {
+                        Some(_) => format!("declare a key that has it; or, when it cannot change the answer: `#[skip] {name}`"),
+                        None => format!("add it: `key = ({}{name})`; or, when it cannot change the answer: `#[skip] {name}`", args.key.as_ref().map_or("", |_| "…, ")),
+                    },
                     format!("two calls that differ only in `{name}` would share one answer: one user is shown another's data"),
                 );
             }
