@@ -231,7 +231,7 @@ mod tests {
     }
 
     fn most_within(times: &[u64], per: u64) -> usize {
-        let within = |from: u64| times.iter().filter(|t| (from..from + per).contains(t));
+        let within = |from: u64| times.iter().filter(move |t| (from..from + per).contains(t));
         times
             .iter()
             .map(|from| within(*from).count())
