@@ -20,6 +20,18 @@ pub(crate) const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 impl Cache {
     /// Adds `by` to the counter of `key`, which begins at 0, and tells its new number. It ends `ttl` after it began, however often it is changed
     /// meanwhile; `ttl` is at least 1 ms and at most ten years. `None` when it could not be counted, which is counted as `degraded`.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use cache_runtime::{Cache, Key};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let cache = Cache::builder().build().unwrap();
+    /// let key = Key::new("logins", [&"ada" as _]);
+    /// assert_eq!(cache.incr(&key, 1, Duration::from_secs(60)).await, Some(1));
+    /// assert_eq!(cache.incr(&key, 1, Duration::from_secs(60)).await, Some(2));
+    /// # }
+    /// ```
     pub async fn incr(&self, key: &Key, by: i64, ttl: Duration) -> Option<i64> {
         self.try_incr(key, by, ttl).await.ok()
     }

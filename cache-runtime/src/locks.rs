@@ -45,6 +45,20 @@ impl Cache {
     /// seconds are usual. It has nothing to do with answers that are stored under `key`, and holds also while the cache is switched off.
     ///
     /// Safe to drop: what was taken is given back.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use cache_runtime::{Cache, Key};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let cache = Cache::builder().build().unwrap();
+    /// let key = Key::new("reports", [&"monthly" as _]);
+    /// if let Some(lock) = cache.lock(&key, Duration::from_secs(10)).await {
+    ///     // Nobody else is here.
+    ///     drop(lock);
+    /// }
+    /// # }
+    /// ```
     pub async fn lock(&self, key: &Key, lease: Duration) -> Option<Lock> {
         self.try_lock(key, lease).await.ok().flatten()
     }

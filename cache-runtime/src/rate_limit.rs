@@ -85,6 +85,18 @@ impl Cache {
     ///
     /// While Redis is away everything is allowed, and counted as `degraded`; ask with [`try_allow`](Self::try_allow) to decide otherwise. Invalidations
     /// do not reach a limit, and it holds also while the cache is switched off.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use cache_runtime::{Cache, Key, RateLimit};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// # let cache = Cache::builder().build().unwrap();
+    /// let (key, limit) = (Key::new("api", [&7 as _]), RateLimit::sliding(1, Duration::from_secs(60)));
+    /// assert!(cache.allow(&key, &limit).await.allowed);
+    /// assert!(!cache.allow(&key, &limit).await.allowed);
+    /// # }
+    /// ```
     pub async fn allow(&self, key: &Key, limit: &RateLimit) -> Allowance {
         self.allow_n(key, limit, 1).await
     }
