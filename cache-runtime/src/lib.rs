@@ -70,6 +70,12 @@
 //! caller. [`Cache::stats`] tells what happened, and events for [`tracing`] say it: hits and misses at debug, invalidations at
 //! info, slow look-ups at warn, a lost connection at error.
 //!
+//! # Counters, rate limits and locks
+//!
+//! [`Cache::incr`] counts under a key, with an expiry; [`Cache::allow`] asks a [`RateLimit`]; [`Cache::lock`] takes a [`Lock`] that its guard
+//! gives back. All are the fleet's where there is Redis, and this process's where there is none. They never fail because of Redis: each has a
+//! twin that tells, such as `try_incr`.
+//!
 //! # Keys
 //!
 //! Whatever implements `serde::Serialize` can be part of a key. Each part is one segment, percent-encoded so that it cannot leave it, and hashed
@@ -98,6 +104,7 @@ mod builder;
 mod by_hand;
 mod cache;
 mod codec;
+mod counters;
 mod engine;
 mod envelope;
 mod environment;
@@ -106,12 +113,14 @@ mod event;
 mod flight;
 mod generations;
 mod key;
+mod locks;
 mod near;
 mod observe;
 mod outbox;
 mod policy;
 #[doc(hidden)]
 pub mod private;
+mod rate_limit;
 mod scope;
 mod shape;
 mod site;
@@ -131,6 +140,8 @@ pub use codec::{Nearby, Storable};
 pub use error::{ConfigError, Error, ErrorKind};
 pub use event::Event;
 pub use key::{Key, KeyPart, Pattern, PatternError, Tag, Target};
+pub use locks::Lock;
 pub use observe::{Counts, FunctionStats, Stats};
 pub use policy::OnRestart;
+pub use rate_limit::{Allowance, RateLimit};
 pub use source::{Observations, Observed, Source};

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use crate::envelope::Head;
 use crate::generations::Stamp;
 use crate::key::{Key, Pattern, Tag, Target};
+use crate::rate_limit::{Allowance, RateLimit};
 use crate::wakes::Wakes;
 
 pub(crate) use self::redis::Asked;
@@ -154,6 +155,24 @@ pub(crate) enum Lead {
     Free,
     /// Another instance has it.
     Held,
+}
+
+/// A change of a counter.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Counting {
+    pub(crate) by: i64,
+    pub(crate) life: Duration,
+    /// Whether each change prolongs its life, and not only the first one sets it.
+    pub(crate) prolongs: bool,
+}
+
+/// What became of asking for a lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// It is the caller's, with this fencing token.
+    Yes(u64),
+    /// Another one has it, for so long if it is not prolonged.
+    Held(Duration),
 }
 
 /// The store could not do it. The source answers instead.
@@ -392,6 +411,109 @@ impl Store {
     pub(crate) fn prove(&self) {
         if let Self::Redis(redis) = self {
             redis.prove();
+        }
+    }
+
+    /// Changes a counter, and tells its new number.
+    pub(crate) async fn count(
+        &self,
+        key: &Key,
+        counting: Counting,
+        patience: Duration,
+    ) -> Result<i64, StoreError> {
+        match self {
+            Self::Memory(memory) => memory.counts.count(key, counting),
+            Self::Redis(redis) => redis.count(key, counting, patience).await,
+        }
+    }
+
+    pub(crate) async fn counter(
+        &self,
+        key: &Key,
+        patience: Duration,
+    ) -> Result<Option<i64>, StoreError> {
+        match self {
+            Self::Memory(memory) => Ok(memory.counts.counter(key)),
+            Self::Redis(redis) => redis.counter(key, patience).await,
+        }
+    }
+
+    pub(crate) async fn reset_counter(
+        &self,
+        key: &Key,
+        patience: Duration,
+    ) -> Result<(), StoreError> {
+        match self {
+            Self::Memory(memory) => {
+                memory.counts.reset(key);
+                Ok(())
+            }
+            Self::Redis(redis) => redis.reset_counter(key, patience).await,
+        }
+    }
+
+    /// Asks a rate limit for `n`, and counts them when they are allowed.
+    pub(crate) async fn allow(
+        &self,
+        key: &Key,
+        limit: &RateLimit,
+        n: u32,
+        patience: Duration,
+    ) -> Result<Allowance, StoreError> {
+        match self {
+            Self::Memory(memory) => memory.counts.allow(key, limit, n),
+            Self::Redis(redis) => redis.allow(key, limit, n, patience).await,
+        }
+    }
+
+    /// Asks for a lock.
+    pub(crate) async fn lock(
+        &self,
+        name: &str,
+        asked: Asked,
+        patience: Duration,
+    ) -> Result<Taken, StoreError> {
+        match self {
+            Self::Memory(memory) => Ok(memory.locks.take(name, asked)),
+            Self::Redis(redis) => redis.lock(name, asked, patience).await,
+        }
+    }
+
+    /// Prolongs the lock that `token` holds; whether it was still held.
+    pub(crate) async fn prolong_lock(
+        &self,
+        name: &str,
+        token: u64,
+        lease: Duration,
+        patience: Duration,
+    ) -> Result<bool, StoreError> {
+        match self {
+            Self::Memory(memory) => Ok(memory.locks.prolong(name, token, lease)),
+            Self::Redis(redis) => redis.change_lock(name, token, lease, patience).await,
+        }
+    }
+
+    /// Gives back the lock that `token` holds, and wakes those that wait for it; whether it was still held.
+    pub(crate) async fn unlock(
+        &self,
+        name: &str,
+        token: u64,
+        patience: Duration,
+    ) -> Result<bool, StoreError> {
+        match self {
+            Self::Memory(memory) => Ok(memory.locks.give_back(name, token)),
+            Self::Redis(redis) => {
+                let none = Duration::ZERO;
+                redis.change_lock(name, token, none, patience).await
+            }
+        }
+    }
+
+    /// Who waits for locks, by the names that [`lock`](Self::lock) is given.
+    pub(crate) fn lock_wakes(&self) -> &Wakes {
+        match self {
+            Self::Memory(memory) => memory.locks.wakes(),
+            Self::Redis(redis) => redis.wakes(),
         }
     }
 }

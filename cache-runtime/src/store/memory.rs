@@ -2,6 +2,8 @@
 //!
 //! Fences are counters too, indexed by hash: two keys that share one only refuse each other's loads. Entries are bounded by weight.
 
+pub(crate) mod counts;
+pub(crate) mod locks;
 mod marks;
 
 use std::time::{Duration, Instant};
@@ -11,6 +13,8 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache as Entries;
 use xxhash_rust::xxh3::xxh3_64;
 
+use self::counts::Counts;
+use self::locks::Locks;
 use self::marks::Marks;
 use super::{Address, Filling, Mark, Opening, Seen, Ticket};
 use crate::envelope;
@@ -31,6 +35,8 @@ pub(crate) struct Memory {
     /// A fill and an invalidation of one key exclude each other by the key's fence.
     fences: Box<[Mutex<u64>]>,
     marks: Marks,
+    pub(crate) counts: Counts,
+    pub(crate) locks: Locks,
 }
 
 #[derive(Clone)]
@@ -59,6 +65,8 @@ impl Memory {
             generations: Counters::new(),
             fences: (0..FENCES).map(|_| Mutex::new(0)).collect(),
             marks: Marks::default(),
+            counts: Counts::default(),
+            locks: Locks::default(),
         }
     }
 

@@ -9,13 +9,18 @@
 //! | `prefix:%pushes` | how many invalidations were pushed; with `@` and the database's number the name of their channel |
 //! | `prefix:%lease:{prefix:exec:dashboard:ws12}` | hash: which instance loads for the fleet, and with which ticket |
 //! | `prefix:%wake@0` | the channel of those that wait for such a load |
+//! | `prefix:%count:{prefix:api:calls:7}` | a counter |
+//! | `prefix:%limit:{prefix:api:calls:7}:fixed60000` | hash: the window of a rate limit |
+//! | `prefix:%lock:{prefix:%lock:reports:7}` | hash: who holds a lock, until when, and its last fencing token |
 //! | `prefix:%fence:{prefix:exec:dashboard:ws12}` | while a load runs: its fence, in the entry's slot of a cluster |
 
 mod attempt;
 mod change;
+mod counting;
 mod filling;
 mod lease;
 pub(crate) mod link;
+mod locking;
 mod many;
 mod scan;
 pub(crate) mod server;

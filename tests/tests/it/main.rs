@@ -13,6 +13,8 @@ mod functions;
 mod harness;
 mod heard;
 mod keys;
+mod limits;
+mod locks;
 mod loss;
 mod near;
 mod observation;
