@@ -92,6 +92,7 @@
 //! it, with the first connection, where there is none. A program that installs its own does so before its first cached call.
 
 mod after_commit;
+mod behind;
 mod builder;
 mod cache;
 mod codec;
@@ -119,6 +120,7 @@ mod targets;
 mod wakes;
 
 pub use after_commit::AfterCommit;
+pub use behind::{Counters, Values, Write, WriteBehind, WriteBehindStats};
 pub use builder::Builder;
 pub use cache::Cache;
 pub use cache_macros::{cached, invalidates};

@@ -13,6 +13,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use self::marks::Marks;
 use super::{Address, Filling, Mark, Opening, Seen, Ticket};
+use crate::behind::queue::{Local, Locals};
 use crate::envelope;
 use crate::generations::{Counters, Stamp, Stamping};
 use crate::key::{Key, Pattern, Reach, Target};
@@ -31,6 +32,7 @@ pub(crate) struct Memory {
     /// A fill and an invalidation of one key exclude each other by the key's fence.
     fences: Box<[Mutex<u64>]>,
     marks: Marks,
+    queues: Mutex<Locals>,
 }
 
 #[derive(Clone)]
@@ -59,7 +61,13 @@ impl Memory {
             generations: Counters::new(),
             fences: (0..FENCES).map(|_| Mutex::new(0)).collect(),
             marks: Marks::default(),
+            queues: Mutex::new(Locals::new()),
         }
+    }
+
+    /// Does `what` with a queue of writes.
+    pub(crate) fn queue<T>(&self, name: &str, what: impl FnOnce(&mut Local) -> T) -> T {
+        what(lock(&self.queues).entry(name.to_owned()).or_default())
     }
 
     pub(crate) fn read(&self, at: Address<'_>) -> Seen {

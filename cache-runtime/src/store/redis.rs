@@ -10,8 +10,11 @@
 //! | `prefix:%lease:{prefix:exec:dashboard:ws12}` | hash: which instance loads for the fleet, and with which ticket |
 //! | `prefix:%wake@0` | the channel of those that wait for such a load |
 //! | `prefix:%fence:{prefix:exec:dashboard:ws12}` | while a load runs: its fence, in the entry's slot of a cluster |
+//! | `prefix:%behind:{prefix:views}:stream`, `…:pending`, `…:dead` | lasting: writes that wait for their source, what readers see of them, what could not be read |
+//! | `prefix:%behind:{prefix:views}:lease` | which consumer hands them to the source |
 
 mod attempt;
+mod behind;
 mod change;
 mod lease;
 pub(crate) mod link;

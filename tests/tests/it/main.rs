@@ -23,3 +23,4 @@ mod tls;
 mod transactions;
 mod undelivered;
 mod world;
+mod write_behind;
