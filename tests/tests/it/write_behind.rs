@@ -64,7 +64,7 @@ async fn sums_reach_the_source_merged_and_are_seen_before() {
         let source = Arc::<Source>::default();
         let writer = world.cache.write_behind("views");
         let writer = writer.counters_without_sink().unwrap();
-        let mut acknowledged = HashMap::new();
+        let mut acknowledged: HashMap<u64, i64> = HashMap::new();
         for key in (0..100).map(|n| n % 2) {
             writer.add(&key, 1).await.unwrap();
             *acknowledged.entry(key).or_default() += 1;
@@ -274,23 +274,19 @@ async fn what_cannot_be_read_is_moved_aside() {
     let world = World::redis().await;
     let mut redis = world.server().connection().await;
     let stream = "cache:%behind:{cache:views}:stream";
-    let _: String = redis
-        .xadd(stream, "*", &[("foreign", "bytes")])
-        .await
-        .unwrap();
-    let _: String = redis
-        .xadd(stream, "*", &[("k", "1"), ("v", "many")])
-        .await
-        .unwrap();
+    for fields in [["foreign", "bytes"].as_slice(), &["k", "1", "v", "many"]] {
+        let mut add = redis::cmd("XADD");
+        add.arg(stream).arg("*").arg(fields);
+        add.exec_async(&mut redis).await.unwrap();
+    }
     let source = Arc::<Source>::default();
     let views = counters(&world.cache, &source, SOON);
     views.add(&1, 2).await.unwrap();
     views.flush().await.unwrap();
     assert_eq!((source.row(1), views.stats().await.unwrap().dead), (2, 2));
-    let dead: u64 = redis
-        .xlen("cache:%behind:{cache:views}:dead")
-        .await
-        .unwrap();
+    let mut count = redis::cmd("XLEN");
+    count.arg("cache:%behind:{cache:views}:dead");
+    let dead: u64 = count.query_async(&mut redis).await.unwrap();
     assert_eq!(dead, 2);
 }
 
