@@ -374,11 +374,12 @@ fn merge(kind: Kind, sink: &Sink, batch: Vec<Entry>) -> (Vec<Merged>, Vec<Id>) {
     (writes, dead)
 }
 
+type Give = dyn Fn(&[Merged]) -> Giving + Send + Sync;
 type Giving = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
 
 /// A sink without its types.
 pub(super) struct Sink {
-    give: Box<dyn Fn(&[Merged]) -> Giving + Send + Sync>,
+    give: Box<Give>,
     /// Whether an entry is of its types.
     reads: fn(&[u8], &[u8]) -> bool,
 }

@@ -13,6 +13,9 @@ static ENQUEUE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("en
 static TAKE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("take.lua")));
 static SETTLE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("settle.lua")));
 
+/// Id, key and value.
+type Taken = (String, Vec<u8>, Vec<u8>);
+
 impl Redis {
     /// Queues a write, once; `false`: the queue is full.
     pub(crate) async fn enqueue(
@@ -57,8 +60,8 @@ impl Redis {
             .arg(milliseconds(life))
             .arg(most);
         self.run(&script, patience, |_, answer| {
-            let batch: Option<Vec<(String, Vec<u8>, Vec<u8>)>> = redis::from_redis_value(answer)?;
-            let entry = |(id, key, value): (String, _, _)| Entry {
+            let batch: Option<Vec<Taken>> = redis::from_redis_value(answer)?;
+            let entry = |(id, key, value): Taken| Entry {
                 id: Id::parse(&id),
                 key,
                 value,
