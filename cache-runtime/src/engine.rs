@@ -24,7 +24,7 @@ use crate::flight::Flights;
 use crate::near::Near;
 use crate::observe::Register;
 use crate::outbox::Outbox;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 
 /// What stands behind a cache's handles.
 #[derive(Debug)]
@@ -48,4 +48,14 @@ pub(crate) struct Engine {
     pub(crate) max_size: usize,
     /// A look-up that takes longer is logged as slow.
     pub(crate) slow: Duration,
+}
+
+impl Engine {
+    /// The store, for what must not degrade to nothing.
+    pub(crate) fn reachable(&self) -> Result<&Store, StoreError> {
+        if self.severed {
+            return Err(StoreError::Unreachable);
+        }
+        Ok(&self.store)
+    }
 }

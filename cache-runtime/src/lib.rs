@@ -100,6 +100,7 @@
 //! it, with the first connection, where there is none. A program that installs its own does so before its first cached call.
 
 mod after_commit;
+mod behind;
 mod builder;
 mod by_hand;
 mod cache;
@@ -132,6 +133,7 @@ pub mod ttl;
 mod wakes;
 
 pub use after_commit::AfterCommit;
+pub use behind::{Counters, Values, Write, WriteBehind, WriteBehindStats};
 pub use builder::Builder;
 pub use by_hand::{Everything, Namespace};
 pub use cache::Cache;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::behind::queue::{Depth, Entry, Id, Kind};
 use crate::envelope::Head;
 use crate::generations::Stamp;
 use crate::key::{Key, Pattern, Tag, Target};
@@ -514,6 +515,88 @@ impl Store {
         match self {
             Self::Memory(memory) => memory.locks.wakes(),
             Self::Redis(redis) => redis.wakes(),
+        }
+    }
+}
+
+/// Queues of writes.
+impl Store {
+    /// Queues a write, once; `false`: the queue is full.
+    pub(crate) async fn enqueue(
+        &self,
+        queue: &str,
+        kind: Kind,
+        capacity: usize,
+        (key, value): (&[u8], &[u8]),
+        patience: Duration,
+    ) -> Result<bool, StoreError> {
+        match self {
+            Self::Memory(memory) => {
+                Ok(memory.queue(queue, |local| local.enqueue(capacity, key, value)))
+            }
+            Self::Redis(redis) => {
+                redis
+                    .enqueue(queue, kind, capacity, (key, value), patience)
+                    .await
+            }
+        }
+    }
+
+    /// The next batch; `None`: another consumer has the lease.
+    pub(crate) async fn take(
+        &self,
+        queue: &str,
+        token: u64,
+        life: Duration,
+        most: usize,
+        patience: Duration,
+    ) -> Result<Option<Vec<Entry>>, StoreError> {
+        match self {
+            Self::Memory(memory) => Ok(memory.queue(queue, |local| local.take(token, life, most))),
+            Self::Redis(redis) => redis.take(queue, token, life, most, patience).await,
+        }
+    }
+
+    /// Forgets what was `delivered` and what is `dead`, and prolongs or ends the lease; whether it was still held.
+    pub(crate) async fn settle(
+        &self,
+        queue: &str,
+        kind: Kind,
+        (token, life): (u64, Duration),
+        dead: &[Id],
+        delivered: &[Id],
+        patience: Duration,
+    ) -> Result<bool, StoreError> {
+        match self {
+            Self::Memory(memory) => Ok(memory.queue(queue, |local| {
+                local.settle(token, life, &[dead, delivered].concat())
+            })),
+            Self::Redis(redis) => {
+                redis
+                    .settle(queue, kind, (token, life), dead, delivered, patience)
+                    .await
+            }
+        }
+    }
+
+    /// What waits for `key`: the sum, or the last value.
+    pub(crate) async fn pending(
+        &self,
+        queue: &str,
+        kind: Kind,
+        key: &[u8],
+        patience: Duration,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        match self {
+            Self::Memory(memory) => Ok(memory.queue(queue, |local| local.pending(kind, key))),
+            Self::Redis(redis) => redis.pending(queue, kind, key, patience).await,
+        }
+    }
+
+    pub(crate) async fn depth(&self, queue: &str, patience: Duration) -> Result<Depth, StoreError> {
+        match self {
+            Self::Memory(memory) => Ok(memory.queue(queue, |local| local.depth())),
+            Self::Redis(redis) => redis.depth(queue, patience).await,
         }
     }
 }

@@ -17,6 +17,7 @@ use self::counts::Counts;
 use self::locks::Locks;
 use self::marks::Marks;
 use super::{Address, Filling, Mark, Opening, Seen, Ticket};
+use crate::behind::queue::{Local, Locals};
 use crate::envelope;
 use crate::generations::{Counters, Stamp, Stamping};
 use crate::key::{Key, Pattern, Reach, Target};
@@ -37,6 +38,7 @@ pub(crate) struct Memory {
     marks: Marks,
     pub(crate) counts: Counts,
     pub(crate) locks: Locks,
+    queues: Mutex<Locals>,
 }
 
 #[derive(Clone)]
@@ -67,7 +69,13 @@ impl Memory {
             marks: Marks::default(),
             counts: Counts::default(),
             locks: Locks::default(),
+            queues: Mutex::new(Locals::new()),
         }
+    }
+
+    /// Does `what` with a queue of writes.
+    pub(crate) fn queue<T>(&self, name: &str, what: impl FnOnce(&mut Local) -> T) -> T {
+        what(lock(&self.queues).entry(name.to_owned()).or_default())
     }
 
     pub(crate) fn read(&self, at: Address<'_>) -> Seen {

@@ -28,3 +28,4 @@ mod transactions;
 mod undelivered;
 mod values;
 mod world;
+mod write_behind;
