@@ -70,6 +70,10 @@
 //! caller. [`Cache::stats`] tells what happened, and events for [`tracing`] say it: hits and misses at debug, invalidations at
 //! info, slow look-ups at warn, a lost connection at error.
 //!
+//! # Warming
+//!
+//! [`Warming`] calls cached functions for many arguments before anybody waits for them, so many at a time, and tells what came of it.
+//!
 //! # Keys
 //!
 //! Whatever implements `serde::Serialize` can be part of a key. Each part is one segment, percent-encoded so that it cannot leave it, and hashed
@@ -117,6 +121,7 @@ mod store;
 mod sync;
 mod targets;
 mod wakes;
+mod warm;
 
 pub use after_commit::AfterCommit;
 pub use builder::Builder;
@@ -129,3 +134,4 @@ pub use key::{Key, KeyPart, Pattern, PatternError, Tag, Target};
 pub use observe::{Counts, FunctionStats, Stats};
 pub use policy::OnRestart;
 pub use source::{Observations, Observed, Source};
+pub use warm::{Outcome, Progress, SetReport, WarmReport, Warming, WarmingEnd};

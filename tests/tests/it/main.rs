@@ -22,4 +22,5 @@ mod switches;
 mod tls;
 mod transactions;
 mod undelivered;
+mod warming;
 mod world;
