@@ -92,6 +92,7 @@ impl From<Declared> for Cached {
                 on_timeout: None,
             },
             version: declared.version,
+            max_size: None,
             ttl_with: None,
             cache_if: None,
             skip_cache: None,

@@ -76,6 +76,10 @@
 //! gives back. All are the fleet's where there is Redis, and this process's where there is none. They never fail because of Redis: each has a
 //! twin that tells, such as `try_incr`.
 //!
+//! # Warming
+//!
+//! [`Warming`] calls cached functions for many arguments before anybody waits for them, so many at a time, and tells what came of it.
+//!
 //! # Keys
 //!
 //! Whatever implements `serde::Serialize` can be part of a key. Each part is one segment, percent-encoded so that it cannot leave it, and hashed
@@ -131,6 +135,7 @@ mod sync;
 mod targets;
 pub mod ttl;
 mod wakes;
+mod warm;
 
 pub use after_commit::AfterCommit;
 pub use behind::{Counters, Values, Write, WriteBehind, WriteBehindStats};
@@ -147,3 +152,4 @@ pub use observe::{Counts, FunctionStats, Stats};
 pub use policy::OnRestart;
 pub use rate_limit::{Allowance, RateLimit};
 pub use source::{Observations, Observed, Source};
+pub use warm::{Outcome, Progress, SetReport, WarmReport, Warming, WarmingEnd};

@@ -27,5 +27,6 @@ mod tls;
 mod transactions;
 mod undelivered;
 mod values;
+mod warming;
 mod world;
 mod write_behind;
