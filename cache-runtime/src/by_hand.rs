@@ -257,14 +257,14 @@ impl Cache {
     /// As [`try_get`](Self::try_get).
     pub async fn try_expire(&self, key: &Key, ttl: Duration) -> Result<bool, Error> {
         let policy = key.site().policy;
-        let session = self.engine.by_hand(key, Mode::Usual, &policy);
+        let session = self.engine.session_by_hand(key, Mode::Usual, &policy);
         Ok(session.expire(ttl).await?)
     }
 
     /// The current entry of `key`, with its age.
     async fn find(&self, key: &Key) -> Result<Option<Found>, StoreError> {
         let policy = key.site().policy;
-        let session = self.engine.by_hand(key, Mode::Usual, &policy);
+        let session = self.engine.session_by_hand(key, Mode::Usual, &policy);
         let mut found = self
             .engine
             .get_many(std::slice::from_ref(&session), true)
@@ -276,7 +276,7 @@ impl Cache {
         let policies: Vec<Policy> = keys.iter().map(|key| key.site().policy).collect();
         let sessions = keys.iter().zip(&policies);
         let mut sessions: Vec<_> = sessions
-            .map(|(key, policy)| self.engine.by_hand(key, Mode::Usual, policy))
+            .map(|(key, policy)| self.engine.session_by_hand(key, Mode::Usual, policy))
             .collect();
         let found = self.engine.get_many(&sessions, false).await;
         let found = sessions.iter_mut().zip(found);
@@ -294,7 +294,7 @@ impl Cache {
         let policies: Vec<Policy> = entries.iter().map(|(key, _)| key.site().policy).collect();
         let (mut places, mut sessions, mut loaded) = (Vec::new(), Vec::new(), Vec::new());
         for (at, (key, value)) in entries.iter().enumerate() {
-            let session = self.engine.by_hand(key, Mode::Refresh, &policies[at]);
+            let session = self.engine.session_by_hand(key, Mode::Refresh, &policies[at]);
             let mut entry = envelope::begin();
             if !codec::encode(*value, &mut entry) {
                 session.not_encodable();

@@ -15,7 +15,7 @@ use crate::store::{Address, Busy, Opening, StoreError};
 
 impl Engine {
     /// An operation by hand on `key`.
-    pub(crate) fn by_hand<'a>(
+    pub(crate) fn session_by_hand<'a>(
         self: &'a Arc<Self>,
         key: &'a Key,
         mode: Mode,
