@@ -1,6 +1,7 @@
 //! The rules, and the model of what keeps them.
 
 mod background;
+mod batch;
 pub(crate) mod cached;
 pub(crate) mod declared;
 mod emitted;

@@ -3,6 +3,7 @@
 //!
 //! Names of ours are hygienic (`mixed_site`), so that they cannot meet the user's. Paths are absolute.
 
+mod batch;
 pub(crate) mod cached;
 mod companion;
 pub(crate) mod declared;

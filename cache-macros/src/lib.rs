@@ -47,6 +47,7 @@ use crate::function::Function;
 /// | `ttl_with = \|value\| …` | expiry from the value, instead of `ttl` | |
 /// | `none_ttl = …` | how long a `None` is kept; the forms of `ttl` | `None` is not kept |
 /// | `cache_if = \|value\| …` | whether a value is kept | every value is |
+/// | `batch = ids` | a function of many keys: `ids` is a `&[T]` or `Vec<T>`, and stands for one of them in the key; the body sees those that are not cached | one key |
 /// | `skip_cache = expr` | when true, this call does not look, and stores its fresh answer | `false` |
 /// | `local = "10s"`, `local = off` | how long a copy is kept in this process; the forms of `ttl`, and no longer than it | `off` |
 /// | `stale_while_revalidate = "1m"` | for so long after the ttl the old answer is served while the body runs in the background; the forms of `ttl` | never |
@@ -93,6 +94,28 @@ use crate::function::Function;
 ///
 /// In the body `self` is another variable that holds the copy. Macros see it, and so does the text of `format!`, `write!`, `assert!`, `info!` and
 /// their like; for a text with `{self}` in any other macro, give it as an argument: `"{}", self`.
+///
+/// # Batches
+///
+/// ```text
+/// #[cached("agents", "1h", none_ttl = "1m", key = id)]
+/// async fn agent(#[skip] db: &Db, id: Uuid) -> Result<Option<Agent>, DbError> { … }
+///
+/// #[cached(agent(ids), batch = ids)] // the keys of `agent`, and its policy
+/// async fn agents(#[skip] db: &Db, ids: &[Uuid]) -> Result<HashMap<Uuid, Agent>, DbError> { … }
+/// ```
+///
+/// All keys are looked up in one round trip, the body is called once with those that are not cached, each of them once, and what it
+/// brings is stored in one round trip (256 keys a round trip; without a cached key the body is not called for an empty list). The answer is a
+/// `HashMap<T, V>`, a `BTreeMap<T, V>` or a `Vec<Option<V>>` in the order of the keys, alone or in a `Result`; an `Err` is the answer of the whole
+/// call. A key that is not in the map, or `None`, is "nothing there", kept for `none_ttl`. `V` has to be `Clone`. What is invalidated while the
+/// body runs is answered and not stored, key by key; a key that another caller loads at that moment is waited for, and the body
+/// called again only where that load comes to nothing. So the body may be called twice: parameters that it takes by value are cloned, and
+/// `&mut` ones are errors. While Redis is away each call loads for itself.
+///
+/// The keys are those of another function, of a declaration (`#[cached(keys::agent(ids), batch = ids)]`), or its own (`key = ids`). With those of
+/// another function the stored values have to have its type, `tags` have to be the same, and times that are expressions have to be given again.
+/// There is no companion. Stale answers, `single_flight = fleet` and deadlines are for functions of one key.
 ///
 /// # Waiting and deadlines
 ///

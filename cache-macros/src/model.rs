@@ -30,6 +30,8 @@ pub(crate) struct Cached {
     pub(crate) skip_cache: Option<Expr>,
     pub(crate) tags: Vec<Text>,
     pub(crate) cache: Option<Expr>,
+    /// For a function of many keys.
+    pub(crate) batch: Option<Batch>,
     /// `None` for a function whose callers wait for all of its loads.
     pub(crate) background: Option<Background>,
     /// Names of the parameters that the key mentions.
@@ -98,12 +100,25 @@ impl From<Declared> for Cached {
             skip_cache: None,
             tags: Vec::new(),
             cache: None,
+            batch: None,
             background: None,
             key_names: names.clone(),
             policy_names: names,
             key_is_enough: true,
         }
     }
+}
+
+/// A function of many keys: only those that are not cached reach its body.
+pub(crate) struct Batch {
+    /// The signature; what each call of the body has a copy of is not changed there.
+    pub(crate) sig: Signature,
+    /// The parameter that holds them.
+    pub(crate) name: Ident,
+    /// Whether it is a slice; else a `Vec`.
+    pub(crate) slice: bool,
+    /// Names of other parameters that each call of the body takes with it.
+    pub(crate) copied: Vec<Ident>,
 }
 
 /// The load of a function that loads in the background: it may outlive its caller.

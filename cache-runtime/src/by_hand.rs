@@ -294,7 +294,9 @@ impl Cache {
         let policies: Vec<Policy> = entries.iter().map(|(key, _)| key.site().policy).collect();
         let (mut places, mut sessions, mut loaded) = (Vec::new(), Vec::new(), Vec::new());
         for (at, (key, value)) in entries.iter().enumerate() {
-            let session = self.engine.session_by_hand(key, Mode::Refresh, &policies[at]);
+            let session = self
+                .engine
+                .session_by_hand(key, Mode::Refresh, &policies[at]);
             let mut entry = envelope::begin();
             if !codec::encode(*value, &mut entry) {
                 session.not_encodable();

@@ -2,6 +2,7 @@
 //! functions.
 
 mod background;
+mod batch;
 mod budget;
 mod by_hand;
 mod lease;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use self::background::{Background, Place};
+pub(crate) use self::batch::{Glance, Part};
 pub(crate) use self::budget::Patience;
 pub(crate) use self::lease::BACK_OFF;
 pub(crate) use self::session::{Found, Loading, Request, Session, Step};

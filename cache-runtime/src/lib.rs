@@ -70,6 +70,12 @@
 //! caller. [`Cache::stats`] tells what happened, and events for [`tracing`] say it: hits and misses at debug, invalidations at
 //! info, slow look-ups at warn, a lost connection at error.
 //!
+//! # Many keys, and operations by hand
+//!
+//! `#[cached(agent(ids), batch = ids)]` is for a function of many keys: one round trip looks them up, the body sees those that are not cached. Without a
+//! function there are [`Cache::get`], [`set`](Cache::set), [`mget`](Cache::mget), [`get_or_set`](Cache::get_or_set), [`scan`](Cache::scan) and
+//! [more](Cache#operations-by-hand), also for the keys of a [`Namespace`]. They keep the same promises.
+//!
 //! # Counters, rate limits and locks
 //!
 //! [`Cache::incr`] counts under a key, with an expiry; [`Cache::allow`] asks a [`RateLimit`]; [`Cache::lock`] takes a [`Lock`] that its guard

@@ -51,6 +51,25 @@ impl Policy {
         }
     }
 
+    /// The policy of a batch that shares a function's keys: it stores for as long, and serves nothing that is past its ttl.
+    pub(crate) const fn of_batch(mut self) -> Self {
+        if let Some(window) = self.stale_while_revalidate {
+            self.stale_if_error = match self.stale_if_error {
+                Some(longer) if longer.as_nanos() > window.as_nanos() => Some(longer),
+                _ => Some(window),
+            };
+        }
+        self.stale_while_revalidate = None;
+        self.refresh_ahead = None;
+        self.local = None;
+        self.soft_timeout = None;
+        self.load_timeout = None;
+        if let SingleFlight::Fleet = self.single_flight {
+            self.single_flight = SingleFlight::Process;
+        }
+        self
+    }
+
     /// How long the store keeps an answer beyond its ttl.
     pub(crate) fn grace(&self) -> Duration {
         let windows = [self.stale_while_revalidate, self.stale_if_error];

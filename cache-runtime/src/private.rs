@@ -1,10 +1,14 @@
 //! Everything that an expansion may name. Not for use by hand: it changes without notice.
 
+mod batch;
 mod cached;
 mod call;
 mod owned;
 mod writing;
 
+pub use self::batch::{
+    Gathered, Ids, batch, batch_call, batch_load, stored_batch, stored_batch_near,
+};
 pub use self::cached::{cached, cached_owned, invalidate, peek, put, refreshing, uncached};
 pub use self::call::{Call, Rules, Stored, stored, stored_near};
 pub use self::owned::{Lasting, Own, Owned, lasts, lend, own};

@@ -123,6 +123,15 @@ impl Site {
         site
     }
 
+    /// A function of many keys, which are those of a declaration or of a function of one key: it stores what that one does, for as long.
+    pub const fn batch_of(function: &'static str, one: &'static Self) -> Self {
+        let mut site = Self::new(function, one.template)
+            .version(one.version)
+            .declared(one);
+        site.policy = one.policy.of_batch();
+        site
+    }
+
     /// Whether both are functions that load what one declaration names: each would answer for the other.
     pub(crate) fn rivals(&self, other: &Self) -> bool {
         self.role == Role::Loader && other.role == Role::Loader && self.template == other.template

@@ -17,6 +17,10 @@ use crate::wakes::Wakes;
 
 pub(crate) use self::redis::Asked;
 
+/// Keys that go into one round trip; more of them are so many round trips, one after the other, each with a call's budget: what is on its way
+/// stays bounded.
+pub(crate) const TOGETHER: usize = 256;
+
 /// What an operation is about: a key, and the tags that its answer carries.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Address<'a> {
@@ -212,13 +216,12 @@ impl Store {
         }
     }
 
-    /// Keys that are asked for together; more of them are so many round trips, one after the other, each with a call's budget: what is on its
-    /// way stays bounded.
+    /// Keys that are asked for together.
     pub(crate) fn together(&self) -> usize {
         match self {
             // There is no round trip to save, and keys that share a fence would refuse each other.
             Self::Memory(_) => 1,
-            Self::Redis(_) => 256,
+            Self::Redis(_) => TOGETHER,
         }
     }
 

@@ -5,7 +5,9 @@ use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::{GenericArgument, PathArguments, Type, Visibility};
 
-use super::{background, key, names_in, placeholder, policy, stale, template, time, waiting};
+use super::{
+    background, batch, key, names_in, placeholder, policy, stale, template, time, waiting,
+};
 use crate::args::cached::CachedArgs;
 use crate::errors::Mistakes;
 use crate::function::{Function, last_segment};
@@ -33,10 +35,17 @@ pub(crate) fn check(
     let none_ttl = time::read(none_ttl, &time::NONE_TTL, mistakes);
     let local = policy::local(args.local.as_ref(), &ttl, mistakes);
     policy::one_ttl(&args, mistakes);
-    policy::none_ttl(&args, function.answer().map(key::stored_type), mistakes);
+    if args.batch.is_none() {
+        policy::none_ttl(&args, function.answer().map(key::stored_type), mistakes);
+    }
     let off = policy::companion_is_off(args.companion.as_ref(), mistakes);
     let mut cached = Cached {
-        companion: companion(off, &function),
+        // What it is called with is no key; the function whose keys it shares has one.
+        companion: match args.batch {
+            Some(_) => Companion::None,
+            None => companion(off, &function),
+        },
+        batch: batch::check(&args, &function, &key.names, mistakes),
         template: key.segments.join(":"),
         shared,
         parts: key.parts,
@@ -45,7 +54,10 @@ pub(crate) fn check(
         local,
         stale: stale::check(&args, &function, mistakes),
         waiting: waiting::check(&args, &function, mistakes),
-        background: background::check(&args, &function, mistakes),
+        background: match args.batch {
+            Some(_) => None,
+            None => background::check(&args, &function, mistakes),
+        },
         max_size: policy::max_size(args.max_size.as_ref(), mistakes),
         version: policy::version(args.version.as_ref(), mistakes),
         ttl_with: policy::rule(

@@ -256,7 +256,9 @@ impl Key {
                 };
                 piece.pattern.is_none() && plain_name(expr).is_some_and(|ident| ident == name)
             });
-            if is_set && is_part {
+            // What `batch` names is taken apart, and told there.
+            let is_batch = super::batch::name(args).is_some_and(|batch| batch == name);
+            if is_set && is_part && !is_batch {
                 self.broken = true;
                 mistakes.at(
                     &piece.ty,

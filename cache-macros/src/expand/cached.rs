@@ -13,7 +13,6 @@ use syn::Expr;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
-use super::companion;
 use super::member::member_name;
 use super::owned;
 use super::shared;
@@ -21,13 +20,15 @@ use super::{
     Probe, about, at, computed, full_name, handle, literal, load, operand, ours, part, parts,
     private, tag, with_sig,
 };
+use super::{batch, companion};
 use crate::mentions::Names;
 use crate::model::{Cached, Companion, SingleFlight, Time};
 
 pub(crate) fn expand(cached: &Cached) -> TokenStream {
-    let sig = match &cached.background {
-        Some(background) => &background.sig,
-        None => &cached.function.sig,
+    let sig = match (&cached.background, &cached.batch) {
+        (Some(background), _) => &background.sig,
+        (None, Some(batch)) => &batch.sig,
+        (None, None) => &cached.function.sig,
     };
     let function = with_sig(&cached.function, sig, &body(cached));
     let companion = companion::expand(cached);
@@ -47,6 +48,10 @@ fn body(cached: &Cached) -> TokenStream {
         .cache
         .as_ref()
         .map(|expr| handle(&cached.function, expr, &private));
+    if let Some(batch) = &cached.batch {
+        let answer = batch::answer(cached, batch);
+        return ours!(#site #handle #answer);
+    }
     let key = key(cached, &private);
     let call = call(cached, &private, Use::Call);
     let (load, probe) = match &cached.background {
@@ -113,7 +118,10 @@ pub(super) fn site(cached: &Cached) -> TokenStream {
     let max_size = cached.max_size.map(|bytes| ours!(.max_size(#bytes)));
     let version = cached.version.map(|version| ours!(.version(#version)));
     let new = match &cached.shared {
-        Some(call) => shared::new_site(call, cached.runtime.as_ref(), &name),
+        Some(call) => {
+            let many = cached.batch.is_some();
+            shared::new_site(call, cached.runtime.as_ref(), &name, many)
+        }
         None => ours!(#private::Site::new(#name, #template)),
     };
     ours!(#new #(#times)* #refresh_ahead #single_flight #max_size #version)

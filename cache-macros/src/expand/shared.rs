@@ -1,6 +1,6 @@
 //! The keys of somebody else: `#[cached(keys::agent(agent_id))]` asks the companion of `keys::agent` for them.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::quote_spanned;
 use syn::Path;
 use syn::spanned::Spanned;
@@ -11,12 +11,18 @@ use super::{at, ours, private_at};
 use crate::function::Piece;
 use crate::model::{Argument, Cached, Call, Callee};
 
-/// `Site::sharing(name, keys::agent::__site())`
-pub(super) fn new_site(call: &Call, runtime: Option<&Path>, name: &TokenStream) -> TokenStream {
+/// `Site::sharing(name, keys::agent::__site())`, and for a batch `Site::batch_of(…)`
+pub(super) fn new_site(
+    call: &Call,
+    runtime: Option<&Path>,
+    name: &TokenStream,
+    many: bool,
+) -> TokenStream {
     let site = of(call, "__site");
     let span = at(path(call).span());
     let private = private_at(runtime, span);
-    quote_spanned!(span=> #private::Site::sharing(#name, #site()))
+    let new = Ident::new(if many { "batch_of" } else { "sharing" }, span);
+    quote_spanned!(span=> #private::Site::#new(#name, #site()))
 }
 
 /// `keys::agent::key(agent_id)`

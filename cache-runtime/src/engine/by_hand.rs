@@ -11,7 +11,7 @@ use crate::key::Key;
 use crate::policy::Policy;
 use crate::scope::{self, Mode};
 use crate::source::Source;
-use crate::store::{Address, Busy, Opening, StoreError};
+use crate::store::{Address, Opening, StoreError};
 
 impl Engine {
     /// An operation by hand on `key`.
@@ -116,13 +116,12 @@ impl Engine {
         for ((at, loaded, ttl), ticket) in asked.into_iter().zip(opened) {
             let session = &sessions[at];
             match ticket {
-                Some(ticket) if ticket.busy == Busy::No => {
+                Some(ticket) if session.may_store(ticket) => {
                     let entry = session.seal(loaded, ticket, Duration::ZERO);
                     places.push(at);
                     fillings.push(session.filling(ticket, None, entry, ttl));
                 }
-                Some(_) => session.function.counters.held_back.one(),
-                None => {}
+                Some(_) | None => {}
             }
         }
         let filled = budget.spend(|patience| self.store.fill_many(&fillings, patience));

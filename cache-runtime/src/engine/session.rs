@@ -59,9 +59,9 @@ pub(crate) struct Session<'a> {
     /// What the near cache said of the key before anything was looked up or loaded; `None` while nothing may be kept there.
     near: Option<Stamp>,
     /// When it turned out that the answer has to be loaded, by this call or by another one.
-    missed: Option<Instant>,
+    pub(super) missed: Option<Instant>,
     /// Where the answer comes from.
-    source: Source,
+    pub(super) source: Source,
 }
 
 /// What the caller has to do.
@@ -399,7 +399,7 @@ impl<'a> Session<'a> {
     }
 
     /// Waits for the load of `ticket`, and no longer than it is worth.
-    async fn wait(&self, seat: &Seat, ticket: Ticket, fleet: bool) -> Turn {
+    pub(super) async fn wait(&self, seat: &Seat, ticket: Ticket, fleet: bool) -> Turn {
         let lock = match fleet {
             // Who leads here may wait for another instance as long, and loads then.
             true => self.lock() * 2,
@@ -420,22 +420,9 @@ impl<'a> Session<'a> {
         Some(match turn {
             // What was shared is what could not be decoded.
             Turn::Share(_) if self.distrusted.is_some() => self.alone(source),
-            Turn::Share(entry) => match self.open(&entry) {
-                Ok(label) => {
-                    let source = match source {
-                        Source::Degraded => source,
-                        _ => Source::Coalesced,
-                    };
-                    Step::Found(Found {
-                        entry,
-                        absent: label.absent,
-                        fresh: None,
-                        grace: label.grace,
-                        source,
-                        refresh: false,
-                    })
-                }
-                Err(_) => self.alone(source),
+            Turn::Share(entry) => match self.shared(entry, source) {
+                Some(found) => Step::Found(found),
+                None => self.alone(source),
             },
             // The load failed, or takes long: what is past its ttl is better than that.
             Turn::Alone | Turn::Failed(_) if self.has_fallback() => {
@@ -451,6 +438,22 @@ impl<'a> Session<'a> {
             }
             Turn::Alone | Turn::Lead(_) => self.alone(source),
             Turn::Again => return None,
+        })
+    }
+
+    /// What another caller's load has brought.
+    pub(super) fn shared(&self, entry: Bytes, source: Source) -> Option<Found> {
+        let label = self.open(&entry).ok()?;
+        Some(Found {
+            entry,
+            absent: label.absent,
+            fresh: None,
+            grace: label.grace,
+            source: match source {
+                Source::Degraded => source,
+                _ => Source::Coalesced,
+            },
+            refresh: false,
         })
     }
 
@@ -726,6 +729,17 @@ impl Found {
     /// The encoded value; `None` when the answer was "nothing there".
     pub(crate) fn value(&self) -> Option<&[u8]> {
         (!self.absent).then(|| &self.entry[envelope::HEADER..])
+    }
+}
+
+impl Miss {
+    /// A newer version of the program has stored something: it stays.
+    pub(super) fn is_newer(&self) -> bool {
+        self.newer
+    }
+
+    pub(super) fn into_head(self) -> Head {
+        self.head
     }
 }
 

@@ -156,7 +156,7 @@ impl Session<'_> {
     }
 
     /// A fresh answer that is not to be stored takes the place of what is: where the call was told to replace it.
-    async fn displace(&self) {
+    pub(super) async fn displace(&self) {
         if self.request.mode == Mode::Refresh {
             let key = Target::from(self.request.key.clone());
             // What fails is logged, counted and queued there.
@@ -188,8 +188,7 @@ impl Session<'_> {
         entry: Bytes,
         ttl: Duration,
     ) -> bool {
-        if ticket.busy != Busy::No {
-            self.function.counters.held_back.one();
+        if !self.may_store(ticket) {
             return false;
         }
         let engine = self.engine;
@@ -202,6 +201,14 @@ impl Session<'_> {
             lease.was_ended();
         }
         self.filled(filled).unwrap_or(false)
+    }
+
+    /// Whether no writer has announced anything; counted where one has.
+    pub(super) fn may_store(&self, ticket: Ticket) -> bool {
+        if ticket.busy != Busy::No {
+            self.function.counters.held_back.one();
+        }
+        ticket.busy == Busy::No
     }
 
     /// An answer as the store takes it.

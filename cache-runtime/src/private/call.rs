@@ -75,6 +75,14 @@ impl<'a> Call<'a> {
         }
     }
 
+    pub(super) fn key(&self) -> &Key {
+        &self.key
+    }
+
+    pub(super) fn function(&self) -> &'static str {
+        self.site.function
+    }
+
     pub(super) fn mode(&self) -> Mode {
         match scope::take(self.site) {
             Mode::Usual if self.skip_lookup => Mode::Refresh,

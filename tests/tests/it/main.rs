@@ -3,6 +3,7 @@
 
 mod announced;
 mod availability;
+mod batches;
 mod by_hand;
 mod deadlines;
 mod declared;

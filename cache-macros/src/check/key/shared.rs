@@ -5,7 +5,7 @@ use syn::{Expr, ExprCall, Ident};
 use super::Key;
 use crate::args::cached::CachedArgs;
 use crate::check::target::{is_taken, on_type};
-use crate::check::{plain_name, unwrapped};
+use crate::check::{batch, plain_name, unwrapped};
 use crate::errors::Mistakes;
 use crate::function::Function;
 use crate::mentions;
@@ -42,7 +42,9 @@ impl Key {
                 expr: unwrapped(argument).clone(),
             };
             arguments.push(match plain_name(argument) {
-                Some(name) if is_taken(function, name) => Argument::Owned(name.clone()),
+                Some(name) if is_taken(function, name) || batch::name(args) == Some(name) => {
+                    Argument::Owned(name.clone())
+                }
                 _ => Argument::Expr(Part {
                     names: part.names.clone(),
                     expr: part.expr.clone(),
