@@ -309,7 +309,7 @@ impl Builder {
         let bound = self.server.as_ref().map(|_| self.local_staleness);
         let near = Arc::new(Near::new(self.local_capacity, bound));
         let store = match self.server.as_ref().map(Server::client) {
-            None => Some(Store::Memory(Memory::new(self.memory_capacity))),
+            None => Some(Store::Memory(Box::new(Memory::new(self.memory_capacity)))),
             Some(Ok(client)) => {
                 let settings = Settings {
                     connect_timeout: self.connect_timeout,

@@ -24,7 +24,8 @@ pub(crate) const DEEPEST: usize = 8;
 pub struct Key {
     text: String,
     usable: bool,
-    site: &'static Site,
+    /// The number of the site that it is of: a key has no interior that changes.
+    site: usize,
 }
 
 impl Key {
@@ -36,7 +37,7 @@ impl Key {
     /// or a value that refuses to be serialized, is not usable: nothing is found or stored under it.
     pub fn new<'a>(namespace: &str, values: impl IntoIterator<Item = &'a dyn KeyPart>) -> Self {
         let mut text = encode::namespace(namespace);
-        let site = Site::by_hand(&text);
+        let site = Site::by_hand(&text).number();
         let mut usable = true;
         for value in values {
             text.push(':');
@@ -61,7 +62,7 @@ impl Key {
     /// A key that was read from the store.
     pub(crate) fn parsed(text: String) -> Self {
         Self {
-            site: Site::by_hand(crate::generations::domain(&text)),
+            site: Site::by_hand(crate::generations::domain(&text)).number(),
             text,
             usable: true,
         }
@@ -79,7 +80,7 @@ impl Key {
 
     /// Who stores under it.
     pub(crate) fn site(&self) -> &'static Site {
-        self.site
+        Site::of_number(self.site)
     }
 
     pub(crate) fn of(site: &'static Site, parts: &[&dyn KeyPart]) -> Self {
@@ -87,7 +88,11 @@ impl Key {
         let text = fill(site.template, parts, |part, out| {
             usable &= write_or_refuse(*part, out);
         });
-        Self { text, usable, site }
+        Self {
+            text,
+            usable,
+            site: site.number(),
+        }
     }
 
     /// A key that reads so, whatever it stands for.
@@ -96,7 +101,7 @@ impl Key {
         Self {
             text: text.to_owned(),
             usable: true,
-            site: Site::by_hand("tests"),
+            site: Site::by_hand("tests").number(),
         }
     }
 }

@@ -1,8 +1,7 @@
 //! A call site: what the attribute says of a function, in one static.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{LazyLock, Mutex, OnceLock};
+use std::sync::{LazyLock, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use crate::policy::{Policy, SingleFlight};
@@ -219,13 +218,22 @@ impl Site {
     }
 
     /// The function's place in each cache's register: one number a function, for the life of the process.
-    pub(crate) fn number(&self) -> usize {
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        *self
-            .number
-            .get_or_init(|| NEXT.fetch_add(1, Ordering::Relaxed))
+    pub(crate) fn number(&'static self) -> usize {
+        *self.number.get_or_init(|| {
+            let mut all = ALL.write().unwrap_or_else(PoisonError::into_inner);
+            all.push(self);
+            all.len() - 1
+        })
+    }
+
+    /// The site of a number.
+    pub(crate) fn of_number(number: usize) -> &'static Self {
+        ALL.read().unwrap_or_else(PoisonError::into_inner)[number]
     }
 }
+
+/// All sites that were used, by their numbers.
+static ALL: RwLock<Vec<&'static Site>> = RwLock::new(Vec::new());
 
 #[cfg(test)]
 mod tests {

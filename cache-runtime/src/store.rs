@@ -204,7 +204,7 @@ impl fmt::Display for StoreError {
 /// The store behind a cache.
 #[derive(Debug)]
 pub(crate) enum Store {
-    Memory(memory::Memory),
+    Memory(Box<memory::Memory>),
     Redis(redis::Redis),
 }
 
