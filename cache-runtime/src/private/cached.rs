@@ -1,6 +1,7 @@
 //! Answering a call: the generic shell round the engine. What happens is decided there.
 
 use std::future::Future;
+use std::sync::Arc;
 
 use tokio::time::Instant;
 
@@ -9,6 +10,7 @@ use super::{Cache, Look, Shape, Site, Target};
 use crate::engine::{BACK_OFF, Loading, Place, Session, Step};
 use crate::envelope::Head;
 use crate::scope::{self, Mode};
+use crate::shape::SharedError;
 
 /// Answers a call from the cache, or by `load`.
 pub async fn cached<R, S: Shape<R>, F: Future<Output = R>>(
@@ -19,10 +21,10 @@ pub async fn cached<R, S: Shape<R>, F: Future<Output = R>>(
 ) -> R {
     let cache = call.of_cache();
     let mut session = cache.engine.session(call.request(call.mode()));
-    let answer = match look(&mut session, stored).await {
+    let answer = match look(&mut session, stored, &rules).await {
         Looked::Answer { answer, .. } => answer,
         Looked::Load(loading) => {
-            let shell = Shell::new(&call, stored, &rules);
+            let mut shell = Shell::new(&call, stored, &rules);
             let answer = shell.load(&session, load).await;
             Box::pin(shell.finish(&mut session, loading, answer)).await
         }
@@ -47,14 +49,14 @@ where
     let cache = call.of_cache();
     let engine = &cache.engine;
     let mut session = engine.session(call.request(call.mode()));
-    let answer = match look(&mut session, stored).await {
+    let answer = match look(&mut session, stored, &rules).await {
         Looked::Answer { answer, refresh } => {
             if let Some((head, place)) = refresh.and_then(|head| Some((head, session.place()?))) {
                 let (engine, call, load) = (engine.clone(), call.owned(), load());
                 cache.engine.background.run(place, async move {
                     let mut session = engine.background_session(call.request(Mode::Usual));
                     if let Some(loading) = session.lead(head).await {
-                        let shell = Shell::new(&call, stored, &rules);
+                        let mut shell = Shell::new(&call, stored, &rules);
                         let answer = shell.load(&session, load).await;
                         let answer = shell.finish(&mut session, Some(loading), answer).await;
                         if matches!(stored.shape.look(&answer), Look::Failed) {
@@ -68,7 +70,7 @@ where
             answer
         }
         Looked::Load(loading) => {
-            let shell = Shell::new(&call, stored, &rules);
+            let mut shell = Shell::new(&call, stored, &rules);
             let mut load = load();
             match shell.load_or_stale(&mut session, &mut load).await {
                 Early::Answer(answer) => shell.finish(&mut session, loading, answer).await,
@@ -76,7 +78,7 @@ where
                     let (engine, call) = (engine.clone(), call.owned());
                     cache.engine.background.run(place, async move {
                         let mut session = engine.background_session(call.request(Mode::Usual));
-                        let shell = Shell::new(&call, stored, &rules);
+                        let mut shell = Shell::new(&call, stored, &rules);
                         let answer = shell.load(&session, load).await;
                         shell.finish(&mut session, loading, answer).await;
                     });
@@ -100,7 +102,11 @@ enum Looked<R> {
 }
 
 /// Looks until there is an answer, or this caller has to load.
-async fn look<R, S: Shape<R>>(session: &mut Session<'_>, stored: Stored<R, S>) -> Looked<R> {
+async fn look<R, S: Shape<R>>(
+    session: &mut Session<'_>,
+    stored: Stored<R, S>,
+    rules: &Rules<'_, R, S::Value>,
+) -> Looked<R> {
     loop {
         match session.step().await {
             Step::Near(kept) => {
@@ -123,7 +129,7 @@ async fn look<R, S: Shape<R>>(session: &mut Session<'_>, stored: Stored<R, S>) -
                 }
                 None => session.distrust(&found),
             },
-            Step::Failed(error) => match stored.failed(&error) {
+            Step::Failed(error) => match failed(session, stored, rules, &error) {
                 Some(answer) => {
                     return Looked::Answer {
                         answer,
@@ -137,6 +143,25 @@ async fn look<R, S: Shape<R>>(session: &mut Session<'_>, stored: Stored<R, S>) -
         }
     }
 }
+
+/// The answer of a caller that has waited for a load that failed; `None` when the error is of another function's type.
+fn failed<R, S: Shape<R>>(
+    session: &Session<'_>,
+    stored: Stored<R, S>,
+    rules: &Rules<'_, R, S::Value>,
+    error: &SharedError,
+) -> Option<R> {
+    if error.is::<GivenUp>() {
+        let on_timeout = rules.on_timeout?;
+        session.timed_out();
+        return Some(on_timeout());
+    }
+    stored.failed(error)
+}
+
+/// What those that wait for a load get when it took longer than `load_timeout`, whatever the function's error is.
+#[derive(Debug)]
+struct GivenUp;
 
 /// What a load may end in before it ends.
 enum Early<R> {
@@ -153,6 +178,8 @@ struct Shell<'a, R, S: Shape<R>> {
     call: &'a Call<'a>,
     stored: Stored<R, S>,
     rules: &'a Rules<'a, R, S::Value>,
+    /// The load has taken longer than it may.
+    given_up: bool,
 }
 
 impl<'a, R, S: Shape<R>> Shell<'a, R, S> {
@@ -161,11 +188,12 @@ impl<'a, R, S: Shape<R>> Shell<'a, R, S> {
             call,
             stored,
             rules,
+            given_up: false,
         }
     }
 
     /// Loads, for as long as the function may take.
-    async fn load(&self, session: &Session<'_>, load: impl Future<Output = R>) -> R {
+    async fn load(&mut self, session: &Session<'_>, load: impl Future<Output = R>) -> R {
         let Some((limit, on_timeout)) = session.load_until().zip(self.rules.on_timeout) else {
             return load.await;
         };
@@ -177,13 +205,14 @@ impl<'a, R, S: Shape<R>> Shell<'a, R, S> {
         };
         answer.unwrap_or_else(|| {
             session.timed_out();
+            self.given_up = true;
             on_timeout()
         })
     }
 
     /// Loads, or after `soft_timeout` takes the answer that is past its ttl, if there is one and the load may go on without this caller.
     async fn load_or_stale(
-        &self,
+        &mut self,
         session: &mut Session<'_>,
         mut load: impl Future<Output = R> + Unpin,
     ) -> Early<R> {
@@ -208,7 +237,10 @@ impl<'a, R, S: Shape<R>> Shell<'a, R, S> {
     async fn finish(&self, session: &mut Session<'_>, loading: Option<Loading>, answer: R) -> R {
         let failed = matches!(self.stored.shape.look(&answer), Look::Failed);
         if failed {
-            let error = self.stored.error(&answer);
+            let error = match self.given_up {
+                true => Some(Arc::new(GivenUp) as SharedError),
+                false => self.stored.error(&answer),
+            };
             session.fail(loading, error).await;
         } else if let Some(loading) = loading.filter(Session::is_wanted) {
             let default_ttl = session.default_ttl();
