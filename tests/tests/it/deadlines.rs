@@ -1,5 +1,6 @@
 //! Loads that take too long, and sources that fail.
 
+use std::future::ready;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -70,7 +71,7 @@ async fn an_error_that_can_be_cloned_is_shared() {
     #[cached(namespace = "clone", ttl = "1h", key = (), skip(runs), cache = cache)]
     async fn fails(cache: &Cache, runs: &AtomicU64) -> Result<u64, String> {
         runs.fetch_add(1, Ordering::SeqCst);
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        all_have_missed(cache, 1_000).await;
         Err("no".to_owned())
     }
 
@@ -91,65 +92,76 @@ async fn an_error_that_can_be_cloned_is_shared() {
 /// Where it cannot, one more tries; if that fails too, the others load at once, and not one after the other.
 #[tokio::test]
 async fn an_error_that_cannot_be_cloned_costs_two_loads_in_series() {
-    #[derive(Default)]
-    struct Runs {
-        all: AtomicU64,
-        now: AtomicU64,
-        most: AtomicU64,
-    }
-
-    #[cached(namespace = "own", ttl = "1h", key = (), skip(runs, failing), cache = cache)]
-    async fn fails(cache: &Cache, runs: &Runs, failing: u64) -> Result<u64, Failure> {
-        let run = runs.all.fetch_add(1, Ordering::SeqCst);
-        let now = runs.now.fetch_add(1, Ordering::SeqCst) + 1;
-        runs.most.fetch_max(now, Ordering::SeqCst);
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        runs.now.fetch_sub(1, Ordering::SeqCst);
-        if run < failing {
-            return Err(Failure::Broken);
+    #[cached(namespace = "own", ttl = "1h", key = round, skip(runs), cache = cache)]
+    async fn fails(cache: &Cache, runs: &AtomicU64, round: u64) -> Result<u64, Failure> {
+        let run = runs.fetch_add(1, Ordering::SeqCst);
+        all_have_missed(cache, 1_000 * round).await;
+        match (round, run) {
+            (_, 0) => Err(Failure::Broken),
+            (1, _) => Ok(run),
+            // The third and all later ones run together, or wait in vain.
+            (_, 1) => Err(Failure::Broken),
+            _ => {
+                all_have_begun(runs, 1_000).await;
+                Err(Failure::Broken)
+            }
         }
-        Ok(run)
     }
 
     for world in World::both().await {
-        let runs = Runs::default();
+        let runs = AtomicU64::new(0);
         let answers = join_all((0..1_000).map(|_| fails(&world.cache, &runs, 1))).await;
         let failed = answers.iter().filter(|answer| answer.is_err()).count();
-        assert_eq!((failed, runs.all.load(Ordering::SeqCst)), (1, 2));
+        assert_eq!((failed, runs.load(Ordering::SeqCst)), (1, 2));
 
-        let runs = Runs::default();
-        fails::invalidate(&world.cache).await;
-        let answers = join_all((0..1_000).map(|_| fails(&world.cache, &runs, u64::MAX))).await;
+        let runs = AtomicU64::new(0);
+        let answers = join_all((0..1_000).map(|_| fails(&world.cache, &runs, 2))).await;
         assert!(answers.iter().all(Result::is_err));
-        let most = runs.most.load(Ordering::SeqCst);
-        assert!(most >= 900, "{most} at one time: in series");
     }
 }
 
 /// Neither does a loader that always panics.
 #[tokio::test]
 async fn a_loader_that_always_panics_is_not_called_by_one_after_the_other() {
-    #[cached(namespace = "panics", ttl = "1h", key = (), skip(now, most), cache = cache)]
-    async fn panics(cache: &Cache, now: &AtomicU64, most: &AtomicU64) -> u64 {
-        most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        now.fetch_sub(1, Ordering::SeqCst);
+    #[cached(namespace = "panics", ttl = "1h", key = (), skip(runs), cache = cache)]
+    async fn panics(cache: &Cache, runs: &AtomicU64) -> u64 {
+        let run = runs.fetch_add(1, Ordering::SeqCst);
+        all_have_missed(cache, 100).await;
+        if run > 1 {
+            all_have_begun(runs, 100).await;
+        }
         panic!("always");
     }
 
     let world = World::memory();
-    let (now, most) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
-    let calls: Vec<_> = (0..100)
-        .map(|_| {
-            let (cache, now, most) = (world.cache.clone(), now.clone(), most.clone());
-            tokio::spawn(async move { panics(&cache, &now, &most).await })
-        })
-        .collect();
-    for call in calls {
-        let panic = call.await.unwrap_err().into_panic();
+    let runs = Arc::new(AtomicU64::new(0));
+    let call = || {
+        let (cache, runs) = (world.cache.clone(), runs.clone());
+        tokio::task::spawn_local(async move { panics(&cache, &runs).await })
+    };
+    // What waits for a condition is not `Send`.
+    let here = tokio::task::LocalSet::new();
+    let ended = here.run_until(async { join_all((0..100).map(|_| call())).await });
+    for call in ended.await {
+        let panic = call.unwrap_err().into_panic();
         assert_eq!(panic.downcast_ref::<&str>(), Some(&"always"));
     }
-    assert!(most.load(Ordering::SeqCst) >= 90);
+}
+
+/// Waits until so many callers have found nothing: each of them leads or waits.
+async fn all_have_missed(cache: &Cache, callers: u64) {
+    eventually("all have missed", || {
+        ready(cache.stats().total.misses >= callers)
+    })
+    .await;
+}
+
+/// Waits until so many loads have begun.
+async fn all_have_begun(runs: &AtomicU64, loads: u64) {
+    eventually("they load at once", || {
+        ready(runs.load(Ordering::SeqCst) >= loads)
+    })
+    .await;
 }
 
 /// A leader that nobody polls holds up nobody for longer than `lock`.
