@@ -17,6 +17,30 @@ pub(crate) struct Given<T> {
     pub(crate) value: T,
 }
 
+/// How values are stored: options that functions and declared keys have.
+#[derive(Default)]
+pub(crate) struct StorageArgs {
+    pub(crate) codec: Option<Given<Expr>>,
+    pub(crate) compress: Option<Given<Expr>>,
+    pub(crate) encrypt: Option<Given<Expr>>,
+    pub(crate) sign: Option<Given<Expr>>,
+    pub(crate) max_size: Option<Given<Expr>>,
+}
+
+impl StorageArgs {
+    /// The place of the option of this name.
+    pub(crate) fn slot(&mut self, name: &str) -> Option<&mut Option<Given<Expr>>> {
+        Some(match name {
+            "codec" => &mut self.codec,
+            "compress" => &mut self.compress,
+            "encrypt" => &mut self.encrypt,
+            "sign" => &mut self.sign,
+            "max_size" => &mut self.max_size,
+            _ => return None,
+        })
+    }
+}
+
 /// One attribute's options, read one after the other.
 pub(crate) trait Options: Default {
     /// The options with an example each.

@@ -10,6 +10,7 @@ pub(crate) mod invalidates;
 mod key;
 mod policy;
 mod stale;
+mod storage;
 mod target;
 mod time;
 mod waiting;
@@ -19,6 +20,7 @@ use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::{Expr, LitStr, Member, Safety};
 
+use crate::args::Given;
 use crate::errors::Mistakes;
 use crate::function::Function;
 use crate::mentions::Names;
@@ -206,6 +208,40 @@ fn plain_name(expr: &Expr) -> Option<&Ident> {
         Expr::Path(path) if path.qself.is_none() => path.path.get_ident(),
         _ => None,
     }
+}
+
+/// What a word of these means; `help` where it is like none of them.
+fn one_of<T: Copy>(
+    given: Option<&Given<Expr>>,
+    words: &[(&str, T)],
+    help: &str,
+    danger: &str,
+    mistakes: &mut Mistakes,
+) -> Option<T> {
+    let Given {
+        word: option,
+        value,
+    } = given?;
+    let word = plain_name(value).map(ToString::to_string);
+    let known = words.iter().find(|(name, _)| word.as_deref() == Some(name));
+    if let Some((_, meaning)) = known {
+        return Some(*meaning);
+    }
+    let names: Vec<_> = words.iter().map(|(name, _)| format!("`{name}`")).collect();
+    let near = word.and_then(|word| nearest(&word, words.iter().map(|(name, _)| *name)));
+    mistakes.at(
+        value,
+        match names.split_last() {
+            Some((last, others)) => format!("`{option}` is {} or {last}", others.join(", ")),
+            None => format!("`{option}` takes a word"),
+        },
+        match near {
+            Some(near) => format!("did you mean `{option} = {near}`?"),
+            None => help.to_owned(),
+        },
+        danger,
+    );
+    None
 }
 
 /// The keyword of an item that is no function, for the error.

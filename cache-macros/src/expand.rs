@@ -24,7 +24,7 @@ use syn::{Expr, Path, Signature, Type};
 
 use crate::function::{Function, Piece};
 use crate::mentions;
-use crate::model::{Part, Text, Time};
+use crate::model::{Part, Storage, Text, Time};
 
 /// `quote!` with the hygiene of our own names.
 macro_rules! ours {
@@ -92,6 +92,21 @@ fn computed(time: &Time, setter: &str) -> Option<TokenStream> {
     };
     let setter = format_ident!("{setter}");
     Some(quote_spanned!(at(expr.span())=> .#setter(#expr)))
+}
+
+/// `.codec(P::Codec::MessagePack).max_size(65536)`
+fn storage(storage: &Storage, private: &TokenStream) -> TokenStream {
+    let choices = [
+        ("codec", "Codec", storage.codec),
+        ("compress", "Compression", storage.compression),
+        ("protect", "Protection", storage.protection),
+    ];
+    let choices = choices.into_iter().filter_map(|(setter, kind, choice)| {
+        let [setter, kind, choice] = [setter, kind, choice?].map(|name| format_ident!("{name}"));
+        Some(ours!(.#setter(#private::#kind::#choice)))
+    });
+    let max_size = storage.max_size.map(|bytes| ours!(.max_size(#bytes)));
+    ours!(#(#choices)* #max_size)
 }
 
 /// An expression that a prefix operator or a method may stand beside.

@@ -58,6 +58,10 @@ use crate::function::Function;
 /// | `soft_timeout = "200ms"` | after this time the old answer that `stale_if_error` keeps is served, and the load goes on in the background; the forms of `ttl` | none |
 /// | `load_timeout = "2s"` | after this time the load is given up, and `on_timeout` answers; the forms of `ttl` | none |
 /// | `on_timeout = \|\| DbError::Timeout` | the error that is answered then | |
+/// | `codec = json`, `msgpack`, `postcard` | how values are written; the last two need the feature of their name | the type's or the cache's, JSON |
+/// | `compress = lz4`, `zstd`, `off` | how values of 1 KiB and more are compressed; needs the feature of its name | the cache's, `off` |
+/// | `encrypt = on`, `off` | nobody else can read values in Redis, make them up, or move them to another key; needs the feature `encryption` and the cache's `secrets` | the cache's, `off` |
+/// | `sign = on`, `off` | nobody else can make values up or move them; they stay readable | the cache's, `off` |
 /// | `max_size = "64KB"`, `65536` | the largest value that is stored, as it is encoded: bytes, or B, KB, MB, GB of 1024 each; a larger one is answered and not kept | the cache's, 1 MiB |
 /// | `version = 2` | set it higher when the answer's type changes: older answers are not read | `0` |
 /// | `tags = ["workspace:{workspace_id}"]` | groups that can be cleared at once | none |
@@ -337,12 +341,13 @@ pub fn invalidates(
 /// |---|---|---|
 /// | `ttl = ttl::HOUR`, `"30m"`, `1800` | how long values are kept: a constant of type `Duration`, a text in ms, s, m, h, d, w, or seconds | required |
 /// | `version = 2` | set it higher when the type of the values changes: older ones are not read | `0` |
+/// | `codec`, `compress`, `encrypt`, `sign`, `max_size` | as of [`macro@cached`], for functions and by hand | the cache's |
 /// | `crate = path` | where `cache_runtime` is found | `::cache_runtime` |
 ///
 /// A declaration is a function of its name, which makes the key, and an empty enum of that name with `key`, `pattern` and `invalidate`,
 /// as they stand beside cached functions.
 ///
-/// A cached function takes its namespace, ttl and version from the declaration; what is stored by hand under the key and what the function
+/// A cached function takes its namespace, ttl, version and way of storing from the declaration; what is stored by hand under the key and what the function
 /// stores are the same. One function loads what is declared: a second one that shares the key runs uncached, and the log says so.
 ///
 /// Two templates of one macro may not be the same but for the names of their placeholders. `agents:{id}` and `agents:list` may stand side by

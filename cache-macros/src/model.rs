@@ -23,7 +23,7 @@ pub(crate) struct Cached {
     pub(crate) local: Time,
     pub(crate) stale: Stale,
     pub(crate) waiting: Waiting,
-    pub(crate) max_size: Option<usize>,
+    pub(crate) storage: Storage,
     pub(crate) version: Option<u16>,
     pub(crate) ttl_with: Option<Expr>,
     pub(crate) cache_if: Option<Expr>,
@@ -61,6 +61,7 @@ pub(crate) struct Declared {
     pub(crate) parts: Vec<Part>,
     pub(crate) ttl: Time,
     pub(crate) version: Option<u16>,
+    pub(crate) storage: Storage,
 }
 
 impl From<Declared> for Cached {
@@ -94,7 +95,7 @@ impl From<Declared> for Cached {
                 on_timeout: None,
             },
             version: declared.version,
-            max_size: None,
+            storage: declared.storage,
             ttl_with: None,
             cache_if: None,
             skip_cache: None,
@@ -180,6 +181,15 @@ pub(crate) struct Stale {
     pub(crate) if_error: Time,
     /// The factor of XFetch.
     pub(crate) refresh_ahead: Option<f64>,
+}
+
+/// How values are stored, in the runtime's names.
+pub(crate) struct Storage {
+    pub(crate) codec: Option<&'static str>,
+    pub(crate) compression: Option<&'static str>,
+    pub(crate) protection: Option<&'static str>,
+    /// In bytes.
+    pub(crate) max_size: Option<usize>,
 }
 
 /// Who loads, and how long anybody waits for it.

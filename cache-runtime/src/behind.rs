@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use self::delivery::{Queue, Settings, Sink};
 use self::queue::{Kind, number};
 use crate::cache::Cache;
-use crate::codec::Storable as _;
+use crate::codec::{Codec, Storable as _};
 use crate::error::{ConfigError, Error, ErrorKind};
 use crate::key::is_plain;
 use crate::sync::{Mutex, lock};
@@ -375,7 +375,7 @@ impl<K: Serialize, V: Serialize + DeserializeOwned> Values<K, V> {
         let found = self.owner.queue.pending(&encode(key)?).await?;
         let invalid = || Error::new(ErrorKind::Invalid, "what waits is of another type");
         found
-            .map(|found| V::decode(&found).ok_or_else(invalid))
+            .map(|found| V::decode(Codec::Json, &found).ok_or_else(invalid))
             .transpose()
     }
 }

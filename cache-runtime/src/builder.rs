@@ -1,10 +1,14 @@
 //! How a cache is configured.
 
+use std::any::type_name;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cache::Cache;
-use crate::engine::{Background, Engine, Patience, Switches};
+use crate::codec::Codec;
+use crate::compression::Compression;
+use crate::engine::{Background, Contests, Engine, Packing, Patience, Switches};
 use crate::environment;
 use crate::error::ConfigError;
 use crate::flight::Flights;
@@ -13,6 +17,9 @@ use crate::near::Near;
 use crate::observe::Register;
 use crate::outbox::Outbox;
 use crate::policy::OnRestart;
+use crate::protection::Protection;
+#[cfg(feature = "encryption")]
+use crate::protection::Secrets;
 use crate::store::Store;
 use crate::store::memory::Memory;
 use crate::store::redis::Redis;
@@ -57,7 +64,7 @@ pub struct Builder {
     pub(crate) hold_off: Duration,
     pub(crate) local_capacity: u64,
     pub(crate) local_staleness: Duration,
-    pub(crate) max_size: usize,
+    pub(crate) packing: Packing,
 }
 
 impl Builder {
@@ -84,7 +91,16 @@ impl Builder {
             hold_off: Duration::ZERO,
             local_capacity: 32 << 20,
             local_staleness: Duration::from_secs(2),
-            max_size: 1 << 20,
+            packing: Packing {
+                codec: Codec::Json,
+                codecs: HashMap::new(),
+                compression: Compression::Off,
+                compress_above: 1 << 10,
+                protection: Protection::Off,
+                secrets: None,
+                max_size: 1 << 20,
+                prefix: None,
+            },
         }
     }
 
@@ -262,7 +278,48 @@ impl Builder {
     /// kept neither in the store nor near: it is counted as [`too_large`](crate::Counts::too_large), and the first one of each function is
     /// logged. `max_size` of `#[cached]` wins. Default: 1 MiB, 1,048,576 bytes.
     pub fn max_size(mut self, bytes: usize) -> Self {
-        self.max_size = bytes;
+        self.packing.max_size = bytes;
+        self
+    }
+
+    /// How values are written where neither their function nor their type says. Default: [`Codec::Json`].
+    pub fn codec(mut self, codec: Codec) -> Self {
+        self.packing.codec = codec;
+        self
+    }
+
+    /// How values of type `T` are written where their function does not say. `T` is what is stored: the `Agent` of a
+    /// `Result<Option<Agent>, E>`.
+    pub fn codec_of<T: ?Sized>(mut self, codec: Codec) -> Self {
+        self.packing.codecs.insert(type_name::<T>(), codec);
+        self
+    }
+
+    /// How values of at least [`compress_above`](Self::compress_above) are compressed where their function does not say. Default: [`Compression::Off`].
+    pub fn compression(mut self, compression: Compression) -> Self {
+        self.packing.compression = compression;
+        self
+    }
+
+    /// Encoded values of fewer bytes are not compressed: it would cost more than it saves. Default: 1 KiB, 1,024 bytes.
+    pub fn compress_above(mut self, bytes: usize) -> Self {
+        self.packing.compress_above = bytes;
+        self
+    }
+
+    /// What is done against others who can reach Redis, where a function does not say. More than [`Protection::Off`] needs
+    /// [`secrets`](Self::secrets). Default: [`Protection::Off`].
+    ///
+    /// What is in Redis with less protection than this is not believed. Instances with different settings load for themselves what the other stores.
+    pub fn protection(mut self, protection: Protection) -> Self {
+        self.packing.protection = protection;
+        self
+    }
+
+    /// What entries are encrypted and signed with. Needs the feature `encryption`. Default: the environment's `CACHE_SECRETS`, or none.
+    #[cfg(feature = "encryption")]
+    pub fn secrets(mut self, secrets: Secrets) -> Self {
+        self.packing.secrets = Some(secrets);
         self
     }
 
@@ -287,9 +344,7 @@ impl Builder {
         if self.max_connections == 0 {
             problems.push("max_connections must be at least 1".to_owned());
         }
-        if self.max_size == 0 {
-            problems.push("max_size must be at least 1".to_owned());
-        }
+        problems.extend(self.packing.problems());
         if self.failure_threshold == 0 {
             problems.push("failure_threshold must be at least 1".to_owned());
         }
@@ -308,6 +363,7 @@ impl Builder {
         problems.extend(unfit);
         let bound = self.server.as_ref().map(|_| self.local_staleness);
         let near = Arc::new(Near::new(self.local_capacity, bound));
+        self.packing.prefix = self.server.as_ref().map(|_| self.prefix.clone());
         let store = match self.server.as_ref().map(Server::client) {
             None => Some(Store::Memory(Box::new(Memory::new(self.memory_capacity)))),
             Some(Ok(client)) => {
@@ -352,7 +408,8 @@ impl Builder {
             default_ttl: self.default_ttl,
             ttl_jitter: self.ttl_jitter,
             hold_off: self.hold_off,
-            max_size: self.max_size,
+            packing: self.packing,
+            contests: Contests::new(),
             slow: self.slow,
         }))
     }

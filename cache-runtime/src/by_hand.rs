@@ -298,18 +298,21 @@ impl Cache {
                 .engine
                 .session_by_hand(key, Mode::Refresh, &policies[at]);
             let mut entry = envelope::begin();
-            if !codec::encode(*value, &mut entry) {
+            let wanted = self.engine.codec_of::<T>(&policies[at].storage);
+            let Some(codec) = codec::encode(*value, wanted, &mut entry) else {
                 session.not_encodable();
                 results[at] = Err(Error::new(
                     ErrorKind::Invalid,
                     format!("the value for `{key}` refused to be serialized"),
                 ));
                 continue;
-            }
+            };
             places.push(at);
             sessions.push(session);
             loaded.push(Loaded {
                 entry,
+                codec,
+                fell_back: codec != wanted,
                 absent: false,
                 ttl: Some(ttl.or(policies[at].ttl).unwrap_or(self.engine.default_ttl)),
             });
@@ -332,12 +335,12 @@ impl Cache {
 
 /// The value of a current entry, if it is a `T`.
 fn value<T: Storable>(session: &mut Session<'_>, found: &Found) -> Option<T> {
-    let Some(bytes) = found.value() else {
+    let Some((codec, bytes)) = found.value() else {
         // "Nothing there" was the answer.
         session.served(found, None);
         return None;
     };
-    let value = T::decode(bytes);
+    let value = T::decode(codec, bytes);
     match value {
         Some(_) => session.served(found, None),
         None => session.distrust(found),

@@ -1,21 +1,55 @@
-//! How values become bytes.
+//! How values become bytes, and bytes values again.
+
+#[cfg(feature = "postcard")]
+mod outline;
+#[cfg(feature = "postcard")]
+mod postcard;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// How an entry's value is written. The numbers are part of the stored format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How values are written.
+///
+/// An entry says which codec wrote it, so that a change of the codec loses nothing: what was written before is still read. A value that the chosen
+/// codec cannot write and read back is written as JSON, and counted as [`fallback_codec`](crate::Counts::fallback_codec).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 #[repr(u8)]
-pub(crate) enum Codec {
-    /// JSON by `serde_json`.
+// The numbers are part of the stored format.
+pub enum Codec {
+    /// JSON: a person can read it in `redis-cli`. The default.
+    #[default]
     Json = 1,
+    /// MessagePack with the names of fields: smaller, and as forgiving as JSON when fields are added. Needs the feature `msgpack`.
+    MessagePack = 2,
+    /// [postcard](https://postcard.jamesmunns.com/wire-format), without names: the smallest. A value is only read when the fields, variants and kinds of numbers in it
+    /// have the names and the order that they were written with; else it is a miss, so that a change of the type shows nobody a wrong value. Needs the
+    /// feature `postcard`.
+    ///
+    /// Bytes that somebody made up can keep it busy for long, or recurse deeply where the type does: where others write to the same Redis, let
+    /// entries be signed or encrypted.
+    Postcard = 3,
 }
 
 impl Codec {
-    pub(crate) fn from_byte(byte: u8) -> Option<Self> {
-        (byte == Self::Json as u8).then_some(Self::Json)
+    pub(crate) const fn from_byte(byte: u8) -> Option<Self> {
+        Some(match byte {
+            1 => Self::Json,
+            2 => Self::MessagePack,
+            3 => Self::Postcard,
+            _ => return None,
+        })
+    }
+
+    /// The feature that it needs and that is not there.
+    pub(crate) const fn missing_feature(self) -> Option<&'static str> {
+        match self {
+            Self::MessagePack if !cfg!(feature = "msgpack") => Some("msgpack"),
+            Self::Postcard if !cfg!(feature = "postcard") => Some("postcard"),
+            Self::Json | Self::MessagePack | Self::Postcard => None,
+        }
     }
 }
 
@@ -26,32 +60,66 @@ impl Codec {
     note = "derive both for it; a borrowed answer has to become an owned one (`String` for `&str`, `Vec<T>` for `&[T]`)"
 )]
 pub trait Storable: Sized {
-    /// Appends the value to `out`; `false` when it refuses or its implementation panics.
+    /// Appends the value to `out`, by `codec` or else as JSON; `None` when it refuses or its implementation panics.
     #[doc(hidden)]
-    fn encode(&self, out: &mut Vec<u8>) -> bool;
+    fn encode(&self, codec: Codec, out: &mut Vec<u8>) -> Option<Codec>;
 
     /// `None` when the bytes are not such a value or its implementation panics.
     #[doc(hidden)]
-    fn decode(bytes: &[u8]) -> Option<Self>;
+    fn decode(codec: Codec, bytes: &[u8]) -> Option<Self>;
 }
 
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned> Storable for T {
-    fn encode(&self, out: &mut Vec<u8>) -> bool {
-        encode(self, out)
+    fn encode(&self, codec: Codec, out: &mut Vec<u8>) -> Option<Codec> {
+        let start = out.len();
+        let used = encode(self, codec, out)?;
+        // What does not come back is written so that it does, if it can be.
+        if used == Codec::Postcard && Self::decode(used, &out[start..]).is_none() {
+            out.truncate(start);
+            return encode(self, Codec::Json, out);
+        }
+        Some(used)
     }
 
-    fn decode(bytes: &[u8]) -> Option<Self> {
-        catch_unwind(|| serde_json::from_slice(bytes)).ok()?.ok()
+    fn decode(codec: Codec, bytes: &[u8]) -> Option<Self> {
+        catch_unwind(|| match codec {
+            Codec::Json => serde_json::from_slice(bytes).ok(),
+            #[cfg(feature = "msgpack")]
+            Codec::MessagePack => rmp_serde::from_slice(bytes).ok(),
+            #[cfg(feature = "postcard")]
+            Codec::Postcard => postcard::read(bytes),
+            #[cfg(not(all(feature = "msgpack", feature = "postcard")))]
+            _ => None,
+        })
+        .ok()?
     }
 }
 
-/// Appends `value` to `out`; `false` when it refuses or its implementation panics.
-pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> bool {
-    matches!(
-        catch_unwind(AssertUnwindSafe(|| serde_json::to_writer(out, value))),
-        Ok(Ok(()))
-    )
+/// Appends `value` to `out`, by `codec` or else as JSON; `None`, and nothing appended, when it refuses or its implementation panics.
+pub(crate) fn encode<T: Serialize + ?Sized>(
+    value: &T,
+    codec: Codec,
+    out: &mut Vec<u8>,
+) -> Option<Codec> {
+    let start = out.len();
+    let mut write = |codec| {
+        let written = catch_unwind(AssertUnwindSafe(|| match codec {
+            Codec::Json => serde_json::to_writer(&mut *out, value).is_ok(),
+            #[cfg(feature = "msgpack")]
+            Codec::MessagePack => rmp_serde::encode::write_named(&mut *out, value).is_ok(),
+            #[cfg(feature = "postcard")]
+            Codec::Postcard => postcard::write(value, &mut *out),
+            #[cfg(not(all(feature = "msgpack", feature = "postcard")))]
+            _ => false,
+        }));
+        let written = written.unwrap_or(false);
+        if !written {
+            out.truncate(start);
+        }
+        written.then_some(codec)
+    };
+    write(codec).or_else(|| write(Codec::Json))
 }
 
 /// What an answer must be for its value to be kept in the near cache (`local = …`).
@@ -64,3 +132,6 @@ pub trait Nearby: Clone + Send + Sync + 'static {}
 
 #[diagnostic::do_not_recommend]
 impl<T: Clone + Send + Sync + 'static> Nearby for T {}
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,9 @@ mod background;
 mod batch;
 mod budget;
 mod by_hand;
+mod contests;
 mod lease;
+mod packing;
 mod session;
 mod storing;
 mod switches;
@@ -17,7 +19,9 @@ use std::time::Duration;
 pub(crate) use self::background::{Background, Place};
 pub(crate) use self::batch::{Glance, Part};
 pub(crate) use self::budget::Patience;
+pub(crate) use self::contests::Contests;
 pub(crate) use self::lease::BACK_OFF;
+pub(crate) use self::packing::Packing;
 pub(crate) use self::session::{Found, Loading, Request, Session, Step};
 pub(crate) use self::storing::Loaded;
 pub(crate) use self::switches::Switches;
@@ -46,8 +50,8 @@ pub(crate) struct Engine {
     pub(crate) ttl_jitter: f64,
     /// After every invalidation.
     pub(crate) hold_off: Duration,
-    /// Bytes of an encoded value, where a function says nothing.
-    pub(crate) max_size: usize,
+    pub(crate) packing: Packing,
+    pub(crate) contests: Contests,
     /// A look-up that takes longer is logged as slow.
     pub(crate) slow: Duration,
 }

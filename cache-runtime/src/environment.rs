@@ -5,12 +5,31 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use crate::builder::Builder;
+use crate::codec::Codec;
+use crate::compression::Compression;
+use crate::protection::{Protection, Secrets};
 use crate::store::redis::server::{At, Server};
 use crate::store::redis::tls::Certificates;
 
 const SWITCHES: [&str; 2] = ["ENABLE_CACHE", "CACHE_ENABLED"];
 const TTLS: [&str; 2] = ["CACHE_TTL", "CACHE_TTL_SECONDS"];
 const USERS: [&str; 2] = ["REDIS_USER", "REDIS_USERNAME"];
+const SECRETS: &str = "CACHE_SECRETS";
+const CODECS: [(&str, Codec); 3] = [
+    ("json", Codec::Json),
+    ("msgpack", Codec::MessagePack),
+    ("postcard", Codec::Postcard),
+];
+const COMPRESSIONS: [(&str, Compression); 3] = [
+    ("off", Compression::Off),
+    ("lz4", Compression::Lz4),
+    ("zstd", Compression::Zstd),
+];
+const PROTECTIONS: [(&str, Protection); 3] = [
+    ("off", Protection::Off),
+    ("signed", Protection::Signed),
+    ("encrypted", Protection::Encrypted),
+];
 /// Of the CA, the certificate and its key.
 const PEM_FILES: [&str; 3] = ["REDIS_TLS_CA", "REDIS_TLS_CERT", "REDIS_TLS_KEY"];
 
@@ -54,6 +73,19 @@ pub(crate) fn read(variable: impl Fn(&str) -> Option<String>) -> (Builder, Vec<S
             }
         }
     }
+    if let Some(codec) = environment.word("CACHE_CODEC", &CODECS) {
+        builder = builder.codec(codec);
+    }
+    if let Some(compression) = environment.word("CACHE_COMPRESSION", &COMPRESSIONS) {
+        builder = builder.compression(compression);
+    }
+    let before = environment.problems.len();
+    if let Some(protection) = environment.word("CACHE_PROTECTION", &PROTECTIONS) {
+        builder = builder.protection(protection);
+    }
+    builder.packing.secrets = environment.secrets();
+    // What was to be hidden from others must not be shown to them.
+    builder.enabled &= environment.problems.len() == before;
     if let Some(timeout) = environment.seconds("REDIS_SOCKET_TIMEOUT") {
         builder = builder.operation_timeout(timeout);
     }
@@ -139,6 +171,37 @@ impl<V: Fn(&str) -> Option<String>> Environment<V> {
             return Some(a.min(b));
         }
         ttls.pop()
+    }
+
+    fn word<T: Copy>(&mut self, name: &str, words: &[(&str, T)]) -> Option<T> {
+        let value = self.text(name)?;
+        let known = words.iter().find(|(word, _)| *word == value);
+        if known.is_none() {
+            let words: Vec<_> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
+            self.wrong(name, &value, format!("one of {}", words.join(", ")));
+        }
+        known.map(|(_, meaning)| *meaning)
+    }
+
+    #[cfg(feature = "encryption")]
+    fn secrets(&mut self) -> Option<Secrets> {
+        let read = Secrets::parse(&self.text(SECRETS)?);
+        read.map_err(|error| {
+            let problems = error.problems().iter();
+            self.problems
+                .extend(problems.map(|problem| format!("{SECRETS}: {problem}")));
+        })
+        .ok()
+    }
+
+    #[cfg(not(feature = "encryption"))]
+    fn secrets(&mut self) -> Option<Secrets> {
+        if self.text(SECRETS).is_some() {
+            self.problems.push(format!(
+                "{SECRETS} needs the feature `encryption` of cache-runtime"
+            ));
+        }
+        None
     }
 
     fn server(&mut self) -> Result<Option<Server>, ()> {
@@ -259,6 +322,38 @@ mod tests {
         let (builder, problems) = with(variables);
         assert_eq!(problems, [""; 0]);
         builder
+    }
+
+    /// A wrong word must not leave values readable that were to be hidden.
+    #[test]
+    fn what_is_wrong_with_secrets_switches_off_and_tells_none() {
+        let secret = "ab".repeat(32);
+        for variables in [
+            [("CACHE_PROTECTION", "encrypt"), ("CACHE_SECRETS", "")],
+            [
+                ("CACHE_PROTECTION", "encrypted"),
+                ("CACHE_SECRETS", &secret),
+            ],
+        ] {
+            let (builder, problems) = with(&variables);
+            assert!(!builder.enabled && problems.len() == 1, "{problems:?}");
+            assert!(!problems[0].contains(&secret), "{problems:?}");
+        }
+    }
+
+    #[test]
+    #[cfg(feature = "encryption")]
+    fn values_are_stored_as_the_environment_says() {
+        let secrets = format!("1:{}", "ab".repeat(32));
+        let packing = right(&[
+            ("CACHE_CODEC", "json"),
+            ("CACHE_COMPRESSION", "off"),
+            ("CACHE_PROTECTION", "encrypted"),
+            ("CACHE_SECRETS", &secrets),
+        ])
+        .packing;
+        assert_eq!(packing.protection, Protection::Encrypted);
+        assert_eq!(packing.problems(), [""; 0]);
     }
 
     /// A12, C4, D9, E4

@@ -67,6 +67,13 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
+    #[cfg(feature = "encryption")]
+    pub(crate) fn of(problem: String) -> Self {
+        Self {
+            problems: vec![problem],
+        }
+    }
+
     pub(crate) fn check(problems: Vec<String>) -> Result<(), Self> {
         if problems.is_empty() {
             Ok(())

@@ -72,7 +72,14 @@ counters! {
     unencodable,
     /// Answers not stored because they were larger, encoded, than `max_size`.
     too_large,
-    /// Entries that were corrupt, foreign, of another version, or not of the answer's type: each was a miss.
+    /// Answers not stored because they were to be encrypted or signed, and the cache has no secrets.
+    unprotected,
+    /// Answers stored as JSON because the codec that was chosen could not write them, or not read them back.
+    fallback_codec,
+    /// Answers not stored because another program stores others under the same key, and was let in the last minute: see
+    /// [`Codec`](crate::Codec).
+    contested,
+    /// Entries that were corrupt, foreign, of another version, not of the answer's type, or not to be opened: each was a miss.
     undecodable,
     /// Calls that did not look: switched off, `uncached`, without a usable key, or of a key that the transaction around them has
     /// invalidated.

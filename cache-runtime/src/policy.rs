@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use crate::codec::Codec;
+use crate::compression::Compression;
+use crate::protection::Protection;
+
 /// What a restarted or promoted server's data is worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -29,6 +33,15 @@ pub(crate) struct Policy {
     pub(crate) lock: Option<Duration>,
     pub(crate) soft_timeout: Option<Duration>,
     pub(crate) load_timeout: Option<Duration>,
+    pub(crate) storage: Storage,
+}
+
+/// How the values of one function are stored; `None`: as the cache says.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Storage {
+    pub(crate) codec: Option<Codec>,
+    pub(crate) compression: Option<Compression>,
+    pub(crate) protection: Option<Protection>,
     /// Bytes of an encoded value.
     pub(crate) max_size: Option<usize>,
 }
@@ -47,7 +60,12 @@ impl Policy {
             lock: None,
             soft_timeout: None,
             load_timeout: None,
-            max_size: None,
+            storage: Storage {
+                codec: None,
+                compression: None,
+                protection: None,
+                max_size: None,
+            },
         }
     }
 

@@ -15,10 +15,13 @@ pub use self::owned::{Lasting, Own, Owned, lasts, lend, own};
 pub use self::writing::{Invalidation, Returned, any_event, event, invalidating, returned};
 
 pub use crate::cache::Cache;
+pub use crate::codec::Codec;
+pub use crate::compression::Compression;
 pub use crate::error::Error;
 pub use crate::event::Event;
 pub use crate::key::{Key, KeyPart, Pattern, Segment, Tag, Target};
 pub use crate::policy::SingleFlight;
+pub use crate::protection::Protection;
 pub use crate::shape::{
     Errors, IntoAnswer, Look, Probe, Shape, ViaDeep, ViaError, ViaNested, ViaNoError, ViaPlain,
     ViaResult, probe, probe_load, probe_type,

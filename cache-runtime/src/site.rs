@@ -4,7 +4,10 @@ use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
+use crate::codec::Codec;
+use crate::compression::Compression;
 use crate::policy::{Policy, SingleFlight};
+use crate::protection::Protection;
 use crate::sync::lock;
 
 /// How what is done by hand is called where functions have their names.
@@ -118,6 +121,7 @@ impl Site {
             .version(declaration.version)
             .declared(declaration);
         site.policy.ttl = declaration.policy.ttl;
+        site.policy.storage = declaration.policy.storage;
         site.role = Role::Loader;
         site
     }
@@ -179,7 +183,56 @@ impl Site {
     /// The largest encoded value that is stored, in bytes.
     #[must_use]
     pub const fn max_size(mut self, bytes: usize) -> Self {
-        self.policy.max_size = Some(bytes);
+        self.policy.storage.max_size = Some(bytes);
+        self
+    }
+
+    /// How values are written.
+    ///
+    /// # Panics
+    /// At compile time, when its feature is missing.
+    #[must_use]
+    pub const fn codec(mut self, codec: Codec) -> Self {
+        if codec.missing_feature().is_some() {
+            panic!(
+                "this `codec` is a feature of cache-runtime that is not there: `msgpack` or `postcard`"
+            );
+        }
+        self.policy.storage.codec = Some(codec);
+        self
+    }
+
+    /// How large values are compressed.
+    ///
+    /// # Panics
+    /// At compile time, when its feature is missing.
+    #[must_use]
+    pub const fn compress(mut self, compression: Compression) -> Self {
+        if compression.missing_feature().is_some() {
+            panic!(
+                "`compress` needs a feature of cache-runtime that is not there: `lz4` or `zstd`"
+            );
+        }
+        self.policy.storage.compression = Some(compression);
+        self
+    }
+
+    /// What is done against others who can reach the store.
+    ///
+    /// # Panics
+    /// At compile time, when its feature is missing, and when the keys are declared with another one.
+    #[must_use]
+    pub const fn protect(mut self, protection: Protection) -> Self {
+        if protection.missing_feature().is_some() {
+            panic!("`encrypt` and `sign` need the feature `encryption` of cache-runtime");
+        }
+        if let (Some(_), Some(declared)) = (self.declared, self.policy.storage.protection) {
+            assert!(
+                declared as u8 == protection as u8,
+                "whether values are encrypted or signed is said where these keys are declared: leave `encrypt` and `sign` out here, or what one stores would not be believed by the other"
+            );
+        }
+        self.policy.storage.protection = Some(protection);
         self
     }
 

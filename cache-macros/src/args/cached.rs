@@ -6,7 +6,7 @@ use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::{Expr, ExprCall, LitStr, Path, Token, parenthesized};
 
-use super::{Given, Options, as_text, handle, once, runtime_path, text, texts, twice};
+use super::{Given, Options, StorageArgs, as_text, handle, once, runtime_path, text, texts, twice};
 use crate::errors::Mistakes;
 
 /// The options of `#[cached]`, as written.
@@ -35,7 +35,7 @@ pub(crate) struct CachedArgs {
     pub(crate) soft_timeout: Option<Given<Expr>>,
     pub(crate) load_timeout: Option<Given<Expr>>,
     pub(crate) on_timeout: Option<Given<Expr>>,
-    pub(crate) max_size: Option<Given<Expr>>,
+    pub(crate) storage: StorageArgs,
     pub(crate) version: Option<Given<Expr>>,
     pub(crate) tags: Option<Given<Vec<LitStr>>>,
     pub(crate) cache: Option<Given<Option<Expr>>>,
@@ -66,6 +66,10 @@ impl Options for CachedArgs {
         ("soft_timeout", "soft_timeout = \"200ms\""),
         ("load_timeout", "load_timeout = \"2s\""),
         ("on_timeout", "on_timeout = || DbError::Timeout"),
+        ("codec", "codec = msgpack"),
+        ("compress", "compress = zstd"),
+        ("encrypt", "encrypt = on"),
+        ("sign", "sign = on"),
         ("max_size", "max_size = \"64KB\""),
         ("version", "version = 2"),
         ("tags", "tags = [\"workspace:{workspace_id}\"]"),
@@ -141,6 +145,17 @@ impl Options for CachedArgs {
         ("deadline", "`load_timeout = \"2s\"`"),
         ("hard_timeout", "`load_timeout = \"2s\"`"),
         ("factory_timeout", "`load_timeout = \"2s\"`"),
+        ("serializer", "`codec = msgpack`"),
+        ("serialize", "`codec = msgpack`"),
+        ("format", "`codec = msgpack`"),
+        ("encoding", "`codec = msgpack`"),
+        ("compression", "`compress = zstd`"),
+        ("compressed", "`compress = zstd`"),
+        ("encryption", "`encrypt = on`"),
+        ("encrypted", "`encrypt = on`"),
+        ("protect", "`encrypt = on` or `sign = on`"),
+        ("signed", "`sign = on`"),
+        ("hmac", "`sign = on`"),
         ("max_bytes", "`max_size = \"64KB\"`"),
         ("size_limit", "`max_size = \"64KB\"`"),
     ];
@@ -187,6 +202,9 @@ impl Options for CachedArgs {
             "crate" => once(&mut self.runtime, word, runtime_path(input)?, mistakes),
             name => {
                 let slot = match name {
+                    name if self.storage.slot(name).is_some() => {
+                        return store(&mut self.storage, word, input, mistakes);
+                    }
                     "ttl_with" => &mut self.ttl_with,
                     "none_ttl" => &mut self.none_ttl,
                     "cache_if" => &mut self.cache_if,
@@ -202,7 +220,6 @@ impl Options for CachedArgs {
                     "soft_timeout" => &mut self.soft_timeout,
                     "load_timeout" => &mut self.load_timeout,
                     "on_timeout" => &mut self.on_timeout,
-                    "max_size" => &mut self.max_size,
                     "version" => &mut self.version,
                     _ => &mut self.companion,
                 };
@@ -277,6 +294,20 @@ impl CachedArgs {
         }
         Ok(())
     }
+}
+
+/// An option of [`StorageArgs`].
+fn store(
+    storage: &mut StorageArgs,
+    word: Ident,
+    input: ParseStream<'_>,
+    mistakes: &mut Mistakes,
+) -> syn::Result<()> {
+    let value = Expr::parse(input)?;
+    if let Some(slot) = storage.slot(&word.to_string()) {
+        once(slot, word, value, mistakes);
+    }
+    Ok(())
 }
 
 fn namespace(value: &Expr, mistakes: &mut Mistakes) -> Option<LitStr> {

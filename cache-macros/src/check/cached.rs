@@ -6,7 +6,7 @@ use syn::ext::IdentExt;
 use syn::{GenericArgument, PathArguments, Type, Visibility};
 
 use super::{
-    background, batch, key, names_in, placeholder, policy, stale, template, time, waiting,
+    background, batch, key, names_in, placeholder, policy, stale, storage, template, time, waiting,
 };
 use crate::args::cached::CachedArgs;
 use crate::errors::Mistakes;
@@ -58,7 +58,7 @@ pub(crate) fn check(
             Some(_) => None,
             None => background::check(&args, &function, mistakes),
         },
-        max_size: policy::max_size(args.max_size.as_ref(), mistakes),
+        storage: storage::check(&args.storage, mistakes),
         version: policy::version(args.version.as_ref(), mistakes),
         ttl_with: policy::rule(
             args.ttl_with.as_ref(),

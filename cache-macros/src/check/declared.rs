@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use syn::ext::IdentExt;
 use syn::{Expr, FnArg, Pat};
 
-use super::{placeholder, policy, template, time};
-use crate::args::Given;
+use super::{placeholder, policy, storage, template, time};
+use crate::args::{Given, StorageArgs};
 use crate::declaration::Declaration;
 use crate::errors::Mistakes;
 use crate::mentions::Names;
-use crate::model::{Declared, Time};
+use crate::model::{Declared, Storage, Time};
 use crate::spelling::nearest;
 use crate::template::Purpose;
 
@@ -80,14 +80,15 @@ fn declare(given: Declaration, mistakes: &mut Mistakes) -> Declared {
             );
         }
     }
-    let Policy { ttl, version } = policy(options, &function.sig.ident, mistakes);
+    let policy = policy(options, &function.sig.ident, mistakes);
     Declared {
         function,
         runtime,
         template: text,
         parts,
-        ttl,
-        version,
+        ttl: policy.ttl,
+        version: policy.version,
+        storage: policy.storage,
     }
 }
 
@@ -108,36 +109,40 @@ fn plain_parameters<'a>(inputs: impl IntoIterator<Item = &'a FnArg>, mistakes: &
 struct Policy {
     ttl: Time,
     version: Option<u16>,
+    storage: Storage,
 }
 
-const KNOWN: [&str; 3] = ["ttl", "version", "crate"];
+const KNOWN: [&str; 8] = [
+    "ttl", "version", "codec", "compress", "encrypt", "sign", "max_size", "crate",
+];
 
 fn policy(options: Vec<Given<Expr>>, name: &proc_macro2::Ident, mistakes: &mut Mistakes) -> Policy {
-    let (mut ttl, mut version) = (None, None);
+    let (mut ttl, mut version, mut stored) = (None, None, StorageArgs::default());
     // A word that was probably meant to be the ttl: it is not reported as missing too.
     let mut is_meant = false;
     for option in options {
         let word = option.word.clone();
         let slot = match word.to_string().as_str() {
-            "ttl" => &mut ttl,
-            "version" => &mut version,
-            other => {
-                let near = nearest(other, KNOWN);
-                is_meant |= near == Some("ttl");
-                mistakes.at(
-                    &word,
-                    format!("`{other}` is not an option of a key"),
-                    match near {
-                        Some(near) => format!("did you mean `{near}`?"),
-                        None => format!(
-                            "the options are {}; what else there is belongs to the function: `#[cached(keys::{name}(…), {other} = …)]`",
-                            KNOWN.join(", ")
-                        ),
-                    },
-                    "passed over in silence, it would leave another policy than the one written",
-                );
-                continue;
-            }
+            "ttl" => Some(&mut ttl),
+            "version" => Some(&mut version),
+            other => stored.slot(other),
+        };
+        let Some(slot) = slot else {
+            let near = nearest(&word.to_string(), KNOWN);
+            is_meant |= near == Some("ttl");
+            mistakes.at(
+                &word,
+                format!("`{word}` is not an option of a key"),
+                match near {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!(
+                        "the options are {}; what else there is belongs to the function: `#[cached(keys::{name}(…), {word} = …)]`",
+                        KNOWN.join(", ")
+                    ),
+                },
+                "passed over in silence, it would leave another policy than the one written",
+            );
+            continue;
         };
         if slot.is_some() {
             mistakes.at(
@@ -161,5 +166,6 @@ fn policy(options: Vec<Given<Expr>>, name: &proc_macro2::Ident, mistakes: &mut M
     Policy {
         ttl: time::given(ttl.as_ref(), &time::DECLARED, mistakes),
         version: policy::version(version.as_ref(), mistakes),
+        storage: storage::check(&stored, mistakes),
     }
 }

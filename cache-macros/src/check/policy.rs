@@ -61,44 +61,6 @@ pub(super) fn version(given: Option<&Given<Expr>>, mistakes: &mut Mistakes) -> O
     None
 }
 
-/// `max_size = "64KB"`, `max_size = 65536`, in bytes.
-pub(super) fn max_size(given: Option<&Given<Expr>>, mistakes: &mut Mistakes) -> Option<usize> {
-    let given = given?;
-    let size = match unwrapped(&given.value) {
-        Expr::Lit(literal) => match &literal.lit {
-            Lit::Int(number) if number.suffix().is_empty() => number.base10_parse().ok(),
-            Lit::Str(text) => bytes(&text.value()),
-            _ => None,
-        },
-        _ => None,
-    };
-    // A number that every target can hold.
-    let size = size.filter(|size: &u32| *size > 0);
-    if size.is_none() {
-        mistakes.at(
-            &given.value,
-            "`max_size` is a size above 0, and below 4 GiB",
-            "write `max_size = \"64KB\"`, with B, KB, MB or GB of 1024 each, or a number of bytes",
-            "values of any size would fill the store, and push others out of it",
-        );
-    }
-    size.and_then(|size| usize::try_from(size).ok())
-}
-
-/// A size with its unit.
-fn bytes(text: &str) -> Option<u32> {
-    let unit = text.find(|c: char| !c.is_ascii_digit())?;
-    let (number, unit) = text.split_at(unit);
-    let factor = match unit.trim_start() {
-        "B" => 1,
-        "KB" | "KiB" => 1 << 10,
-        "MB" | "MiB" => 1 << 20,
-        "GB" | "GiB" => 1 << 30,
-        _ => return None,
-    };
-    number.parse::<u32>().ok()?.checked_mul(factor)
-}
-
 /// `skip_cache = expr`
 pub(super) fn skip_cache(given: Option<&Given<Expr>>, mistakes: &mut Mistakes) -> Option<Expr> {
     let given = given?;
@@ -211,23 +173,3 @@ const SIMPLE: [&str; 16] = [
     "bool", "char", "u8", "u16", "u32", "u64", "u128", "usize", "i8", "i16", "i32", "i64", "f32",
     "f64", "String", "Vec",
 ];
-
-#[cfg(test)]
-mod tests {
-    use super::bytes;
-
-    #[test]
-    fn a_size_has_its_unit() {
-        for (text, size) in [
-            ("1B", 1),
-            ("64KB", 65_536),
-            ("1 MiB", 1 << 20),
-            ("3GB", 3 << 30),
-        ] {
-            assert_eq!(bytes(text), Some(size), "{text}");
-        }
-        for text in ["", "1", "KB", "1kb", "-1KB", "1.5MB", "4GB", "99999999999B"] {
-            assert_eq!(bytes(text), None, "{text}");
-        }
-    }
-}

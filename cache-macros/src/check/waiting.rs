@@ -2,13 +2,12 @@
 
 use syn::Expr;
 
-use super::{plain_name, policy, time, unwrapped};
+use super::{one_of, policy, time, unwrapped};
 use crate::args::Given;
 use crate::args::cached::CachedArgs;
 use crate::errors::Mistakes;
 use crate::function::Function;
 use crate::model::{SingleFlight, Time, Waiting};
-use crate::spelling::nearest;
 
 pub(super) fn check(args: &CachedArgs, function: &Function, mistakes: &mut Mistakes) -> Waiting {
     let single_flight = single_flight(args.single_flight.as_ref(), mistakes);
@@ -46,26 +45,13 @@ pub(super) fn check(args: &CachedArgs, function: &Function, mistakes: &mut Mista
 
 /// `single_flight = fleet`
 fn single_flight(given: Option<&Given<Expr>>, mistakes: &mut Mistakes) -> Option<SingleFlight> {
-    let value = &given?.value;
-    let word = plain_name(value).map(ToString::to_string);
-    let known = WORDS
-        .iter()
-        .find(|(name, _)| word.as_deref() == Some(*name));
-    if let Some((_, known)) = known {
-        return Some(*known);
-    }
-    let near = word.and_then(|word| nearest(&word, WORDS.map(|(name, _)| name)));
-    mistakes.at(
-        value,
-        "`single_flight` is `process`, `fleet` or `off`",
-        match near {
-            Some(near) => format!("did you mean `single_flight = {near}`?"),
-            None => "write `single_flight = fleet` where one load for all instances is enough"
-                .to_owned(),
-        },
+    one_of(
+        given,
+        &WORDS,
+        "write `single_flight = fleet` where one load for all instances is enough",
         "a guess at what was meant would load too often, or wait for other instances",
-    );
-    None
+        mistakes,
+    )
 }
 
 const WORDS: [(&str, SingleFlight); 3] = [

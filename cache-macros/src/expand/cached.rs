@@ -18,7 +18,7 @@ use super::owned;
 use super::shared;
 use super::{
     Probe, about, at, computed, full_name, handle, literal, load, operand, ours, part, parts,
-    private, tag, with_sig,
+    private, storage, tag, with_sig,
 };
 use super::{batch, companion};
 use crate::mentions::Names;
@@ -115,7 +115,7 @@ pub(super) fn site(cached: &Cached) -> TokenStream {
         };
         ours!(.single_flight(#private::SingleFlight::#who))
     });
-    let max_size = cached.max_size.map(|bytes| ours!(.max_size(#bytes)));
+    let storage = storage(&cached.storage, &private);
     let version = cached.version.map(|version| ours!(.version(#version)));
     let new = match &cached.shared {
         Some(call) => {
@@ -124,7 +124,7 @@ pub(super) fn site(cached: &Cached) -> TokenStream {
         }
         None => ours!(#private::Site::new(#name, #template)),
     };
-    ours!(#new #(#times)* #refresh_ahead #single_flight #max_size #version)
+    ours!(#new #(#times)* #refresh_ahead #single_flight #storage #version)
 }
 
 /// The times that are of use, with their setters.

@@ -11,7 +11,7 @@ use quote::quote;
 
 use super::companion;
 use super::stand_in;
-use super::{computed, full_name, literal, ours, private, with_sig};
+use super::{computed, full_name, literal, ours, private, storage, with_sig};
 use crate::model::{Cached, Declared};
 
 pub(crate) fn expand(declared: Declared) -> TokenStream {
@@ -51,5 +51,6 @@ fn site(declared: &Declared) -> TokenStream {
     let template = &declared.template;
     let ttl = literal(&declared.ttl, "ttl").or_else(|| computed(&declared.ttl, "ttl"));
     let version = declared.version.map(|version| ours!(.version(#version)));
-    ours!(#private::Site::declaration(#name, #template) #ttl #version)
+    let storage = storage(&declared.storage, &private);
+    ours!(#private::Site::declaration(#name, #template) #ttl #version #storage)
 }

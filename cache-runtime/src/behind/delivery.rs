@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use super::queue::{Entry, Id, Kind, number};
 use super::{Write, WriteBehindStats};
-use crate::codec::Storable as _;
+use crate::codec::{Codec, Storable as _};
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind};
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -399,8 +399,8 @@ where
                 .iter()
                 .filter_map(|write| {
                     Some(Write {
-                        key: K::decode(&write.key)?,
-                        value: V::decode(&write.value)?,
+                        key: K::decode(Codec::Json, &write.key)?,
+                        value: V::decode(Codec::Json, &write.value)?,
                         id: write.ids.last()?.to_string(),
                     })
                 })
@@ -412,6 +412,8 @@ where
                 giving.await.map_err(|error| error.to_string())
             })
         }),
-        reads: |key, value| K::decode(key).is_some() && V::decode(value).is_some(),
+        reads: |key, value| {
+            K::decode(Codec::Json, key).is_some() && V::decode(Codec::Json, value).is_some()
+        },
     }
 }

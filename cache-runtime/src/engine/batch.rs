@@ -67,7 +67,7 @@ impl Engine {
                     glances[at] = match sessions[at].interpret(seen) {
                         Ok(found) => Glance::Found(found),
                         Err(miss) => Glance::Missed(Miss {
-                            stores: !miss.is_newer(),
+                            stores: sessions[at].may_replace(&miss),
                             opening: Opening::Missed(miss.into_head()),
                         }),
                     };

@@ -11,6 +11,7 @@ use super::background::{Full, Place};
 use super::budget::Budget;
 use super::lease::{Lease, Led};
 use crate::after_commit::Held;
+use crate::codec::Codec;
 use crate::envelope::{self, Head, Label, Rejected};
 use crate::flight::{Leader, Seat, Turn};
 use crate::generations::Stamp;
@@ -52,6 +53,8 @@ pub(crate) struct Session<'a> {
     pub(super) budget: Budget,
     /// An entry whose value turned out not to be the answer's type: to be replaced.
     distrusted: Option<Head>,
+    /// Another program's entry is in the place of this call's answer.
+    contested: bool,
     /// An answer past its ttl, for when there is no better one.
     fallback: Option<Found>,
     /// How long the near cache keeps the answer; `None`: it does not.
@@ -83,6 +86,9 @@ pub(crate) enum Step {
 #[derive(Debug, Clone)]
 pub(crate) struct Found {
     pub(super) entry: Bytes,
+    /// The encoded value.
+    value: Bytes,
+    codec: Codec,
     absent: bool,
     /// How long it is fresh yet, where that was asked; `None` when it came from another caller's load.
     pub(crate) fresh: Option<Duration>,
@@ -142,6 +148,7 @@ impl Engine {
             function,
             budget,
             distrusted: None,
+            contested: false,
             fallback: None,
             near: None,
             missed: None,
@@ -290,9 +297,10 @@ impl<'a> Session<'a> {
         let (opening, stores) = match self.request.mode {
             Mode::Usual => match self.read(at).await? {
                 Ok(found) => return Ok(Some(Step::Found(found))),
-                Err(miss) => {
-                    self.fallback = miss.fallback;
-                    (Opening::Missed(miss.head), !miss.newer)
+                Err(mut miss) => {
+                    self.fallback = miss.fallback.take();
+                    let stores = self.may_replace(&miss);
+                    (Opening::Missed(miss.head), stores)
                 }
             },
             Mode::Refresh | Mode::Uncached => (Opening::Replace, true),
@@ -444,8 +452,11 @@ impl<'a> Session<'a> {
     /// What another caller's load has brought.
     pub(super) fn shared(&self, entry: Bytes, source: Source) -> Option<Found> {
         let label = self.open(&entry).ok()?;
+        let value = self.unpack(&entry, &label)?;
         Some(Found {
             entry,
+            value,
+            codec: label.codec,
             absent: label.absent,
             fresh: None,
             grace: label.grace,
@@ -491,9 +502,9 @@ impl<'a> Session<'a> {
         Some(tokio::time::Instant::from_std(began.checked_add(limit)?))
     }
 
-    /// The cache's own ttl.
-    pub(crate) fn default_ttl(&self) -> Duration {
-        self.engine.default_ttl
+    /// The cache that is called.
+    pub(crate) fn engine(&self) -> &'a Arc<Engine> {
+        self.engine
     }
 
     /// Leave to load this call's key in the background.
@@ -580,24 +591,55 @@ impl<'a> Session<'a> {
                 return Err(Miss {
                     head,
                     newer: rejected == Rejected::Version { newer: true },
+                    contested: matches!(rejected, Rejected::Form | Rejected::Foreign),
                     fallback: None,
                 });
             }
         };
-        if Some(label.stamp) != seen.stamp || self.distrusted.as_ref() == Some(&head) {
-            // Loaded before an invalidation, or not readable as the answer's type, which was counted then.
+        // Not readable as the answer's type, which was counted then.
+        let contested = self.distrusted.as_ref() == Some(&head);
+        if Some(label.stamp) != seen.stamp || contested {
             return Err(Miss {
                 head,
+                contested,
                 ..Miss::default()
             });
         }
-        self.weigh(entry, &label, seen.lives, head)
+        let Some(value) = self.unpack_stored(&entry, &label) else {
+            self.function.counters.undecodable.one();
+            tracing::debug!(key = %self.request.key, "entry not to be opened");
+            return Err(Miss {
+                head,
+                contested: true,
+                ..Miss::default()
+            });
+        };
+        self.weigh(entry, value, &label, seen.lives, head)
+    }
+
+    /// Whether what is loaded after this miss is stored: not in the place of what a newer version of the program has stored, nor again and again in that of
+    /// what another program does.
+    pub(super) fn may_replace(&mut self, miss: &Miss) -> bool {
+        self.contested = miss.contested;
+        let may = !miss.contested || self.engine.contests.may_replace(self.request.key.as_str());
+        if !may {
+            self.function.counters.contested.one();
+        }
+        may && !miss.newer
+    }
+
+    /// An answer was stored.
+    pub(super) fn has_replaced(&self) {
+        if self.contested {
+            self.engine.contests.replaced(self.request.key.as_str());
+        }
     }
 
     /// Whether a current entry is fresh, stale and served all the same, or only a fallback. How old it is the store knows: no clock is asked.
     fn weigh(
         &self,
         entry: Bytes,
+        value: Bytes,
         label: &Label,
         lives: Option<Duration>,
         head: Head,
@@ -611,6 +653,8 @@ impl<'a> Session<'a> {
         });
         let mut found = Found {
             entry,
+            value,
+            codec: label.codec,
             absent: label.absent,
             fresh: lives.map(|lives| lives.saturating_sub(label.grace)),
             grace: label.grace,
@@ -633,8 +677,8 @@ impl<'a> Session<'a> {
         let usable = policy.stale_if_error.is_some_and(|window| past < window);
         Err(Miss {
             head,
-            newer: false,
             fallback: usable.then_some(found),
+            ..Miss::default()
         })
     }
 
@@ -726,18 +770,13 @@ impl Found {
         self.grace
     }
 
-    /// The encoded value; `None` when the answer was "nothing there".
-    pub(crate) fn value(&self) -> Option<&[u8]> {
-        (!self.absent).then(|| &self.entry[envelope::HEADER..])
+    /// The value, and how it is encoded; `None` when the answer was "nothing there".
+    pub(crate) fn value(&self) -> Option<(Codec, &[u8])> {
+        (!self.absent).then_some((self.codec, &self.value))
     }
 }
 
 impl Miss {
-    /// A newer version of the program has stored something: it stays.
-    pub(super) fn is_newer(&self) -> bool {
-        self.newer
-    }
-
     pub(super) fn into_head(self) -> Head {
         self.head
     }
@@ -748,6 +787,9 @@ impl Miss {
 pub(super) struct Miss {
     /// Of the entry that was found and not accepted.
     head: Head,
+    /// A newer version of the program has stored something: it stays.
     newer: bool,
+    /// Another program has stored something.
+    contested: bool,
     fallback: Option<Found>,
 }

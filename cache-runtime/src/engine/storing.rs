@@ -7,9 +7,11 @@ use bytes::Bytes;
 use super::lease::Lease;
 use super::session::{Flight, Loading, Session};
 use crate::codec::Codec;
-use crate::envelope::{self, Label};
+use crate::compression::Compression;
+use crate::envelope::Label;
 use crate::key::{Key, Target};
 use crate::near;
+use crate::protection::Protection;
 use crate::scope::Mode;
 use crate::shape::SharedError;
 use crate::store::{Busy, Filling, Opening, StoreError, Ticket};
@@ -17,8 +19,11 @@ use crate::store::{Busy, Filling, Opening, StoreError, Ticket};
 /// What a load brought, ready to be sealed.
 #[derive(Debug)]
 pub(crate) struct Loaded {
-    /// Begun by [`envelope::begin`].
+    /// Begun by [`envelope::begin`](crate::envelope::begin).
     pub(crate) entry: Vec<u8>,
+    pub(crate) codec: Codec,
+    /// Another codec was chosen, and could not write it.
+    pub(crate) fell_back: bool,
     pub(crate) absent: bool,
     /// How long it is to be stored; `None`: only those that wait for it get it.
     pub(crate) ttl: Option<Duration>,
@@ -138,21 +143,8 @@ impl Session<'_> {
             ttl.saturating_sub(off.unwrap_or_default())
         });
         let ttl = ttl.filter(|ttl| !ttl.is_zero());
-        loaded.ttl = ttl.filter(|_| self.is_small_enough(loaded));
+        loaded.ttl = ttl.filter(|_| self.is_storable(loaded));
         loaded.ttl
-    }
-
-    /// Whether the encoded value may be stored.
-    fn is_small_enough(&self, loaded: &Loaded) -> bool {
-        let limit = self.request.policy.max_size.unwrap_or(self.engine.max_size);
-        let size = loaded.entry.len() - envelope::HEADER;
-        if size <= limit {
-            return true;
-        }
-        if self.function.counters.too_large.one_is_first() {
-            tracing::warn!(key = %self.request.key, function = self.request.site.function, size, limit, "answer not stored: it is larger than `max_size`; further ones of this function are only counted");
-        }
-        false
     }
 
     /// A fresh answer that is not to be stored takes the place of what is: where the call was told to replace it.
@@ -166,7 +158,9 @@ impl Session<'_> {
 
     pub(super) fn seal(&self, loaded: Loaded, ticket: Ticket, load_time: Duration) -> Bytes {
         let label = Label {
-            codec: Codec::Json,
+            codec: loaded.codec,
+            compression: Compression::Off,
+            protection: Protection::Off,
             absent: loaded.absent,
             version: self.request.site.version,
             origin: self.function.origin,
@@ -175,9 +169,7 @@ impl Session<'_> {
             grace: self.request.policy.grace(),
             load_time,
         };
-        let mut entry = loaded.entry;
-        envelope::seal(&mut entry, &label);
-        Bytes::from(entry)
+        self.pack(loaded.entry, label)
     }
 
     /// Whether it was stored.
@@ -232,7 +224,10 @@ impl Session<'_> {
     /// Counts what became of an answer that was to be stored.
     pub(super) fn filled(&self, filled: Result<bool, StoreError>) -> Result<bool, StoreError> {
         match &filled {
-            Ok(true) => self.function.counters.stores.one(),
+            Ok(true) => {
+                self.function.counters.stores.one();
+                self.has_replaced();
+            }
             Ok(false) => {
                 self.function.counters.refused_stores.one();
                 tracing::debug!(key = %self.request.key, "answer not stored: the key was invalidated while it was loaded");

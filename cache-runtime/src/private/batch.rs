@@ -399,7 +399,7 @@ where
     ) {
         let (session, value) = (&member.session, member.value.as_ref().unwrap_or(&None));
         let call = &self.calls[member.at];
-        let judged = call.judge(self.stored, &self.rules, value, session.default_ttl());
+        let judged = call.judge(self.stored, &self.rules, value, &self.cache.engine);
         let loaded = judged.unwrap_or_else(|Unencodable| {
             session.not_encodable();
             None

@@ -243,10 +243,8 @@ impl<'a, R, S: Shape<R>> Shell<'a, R, S> {
             };
             session.fail(loading, error).await;
         } else if let Some(loading) = loading.filter(Session::is_wanted) {
-            let default_ttl = session.default_ttl();
-            let judged = self
-                .call
-                .judge(self.stored, self.rules, &answer, default_ttl);
+            let engine = session.engine();
+            let judged = self.call.judge(self.stored, self.rules, &answer, engine);
             let loaded = judged.unwrap_or_else(|Unencodable| {
                 session.not_encodable();
                 None
@@ -299,7 +297,7 @@ pub async fn put<R, S: Shape<R>>(
     if scope::is_bypassed() {
         return session.bypassed();
     }
-    match call.judge(stored, &rules, &answer, cache.engine.default_ttl) {
+    match call.judge(stored, &rules, &answer, &cache.engine) {
         Ok(Some(loaded)) => session.put(loaded, stored.kept(&answer)).await,
         Ok(None) => {}
         Err(Unencodable) => session.not_encodable(),

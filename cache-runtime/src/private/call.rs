@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Cache, Errors, Key, Look, Probe, Shape, Site, Tag};
-use crate::codec::{Nearby, Storable};
-use crate::engine::{Found, Loaded, Request};
+use crate::codec::{Codec, Nearby, Storable};
+use crate::engine::{Engine, Found, Loaded, Request};
 use crate::envelope;
 use crate::near;
 use crate::policy::Policy;
@@ -106,27 +106,30 @@ impl<'a> Call<'a> {
         stored: Stored<R, S>,
         rules: &Rules<'_, R, S::Value>,
         answer: &R,
-        default_ttl: Duration,
+        engine: &Engine,
     ) -> Result<Option<Loaded>, Unencodable> {
         let mut entry = envelope::begin();
+        let wanted = engine.codec_of::<S::Value>(&self.policy.storage);
         match stored.shape.look(answer) {
             Look::Failed => Ok(None),
             Look::Absent => Ok(Some(Loaded {
                 entry,
+                codec: wanted,
+                fell_back: false,
                 absent: true,
                 ttl: self.policy.none_ttl,
             })),
             Look::Value(value) => {
-                if !(stored.encode)(value, &mut entry) {
-                    return Err(Unencodable);
-                }
+                let codec = (stored.encode)(value, wanted, &mut entry).ok_or(Unencodable)?;
                 let keep = rules.cache_if.is_none_or(|cache_if| cache_if(value));
                 let ttl = || {
                     let ttl = rules.ttl_with.map(|ttl_with| ttl_with(value));
-                    ttl.or(self.policy.ttl).unwrap_or(default_ttl)
+                    ttl.or(self.policy.ttl).unwrap_or(engine.default_ttl)
                 };
                 Ok(Some(Loaded {
                     entry,
+                    codec,
+                    fell_back: codec != wanted,
                     absent: false,
                     ttl: keep.then(ttl),
                 }))
@@ -140,8 +143,8 @@ pub(super) struct Unencodable;
 /// How the value in an answer `R` is found, and how it is written and read.
 pub struct Stored<R, S: Shape<R>> {
     pub(super) shape: S,
-    encode: fn(&S::Value, &mut Vec<u8>) -> bool,
-    decode: fn(&[u8]) -> Option<S::Value>,
+    encode: fn(&S::Value, Codec, &mut Vec<u8>) -> Option<Codec>,
+    decode: fn(Codec, &[u8]) -> Option<S::Value>,
     near: Option<NearBy<S::Value>>,
     errors: Option<Errors<R>>,
 }
@@ -219,7 +222,9 @@ impl<R, S: Shape<R>> Stored<R, S> {
     /// The answer that `found` stands for.
     pub(super) fn answer(&self, found: &Found) -> Option<R> {
         match found.value() {
-            Some(bytes) => (self.decode)(bytes).map(|value| self.shape.found(value)),
+            Some((codec, bytes)) => {
+                (self.decode)(codec, bytes).map(|value| self.shape.found(value))
+            }
             None => self.shape.absent(),
         }
     }

@@ -20,6 +20,7 @@ mod loss;
 mod near;
 mod observation;
 mod one_load;
+mod packing;
 mod scenarios;
 mod stale;
 mod stored_bytes;
