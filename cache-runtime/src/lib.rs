@@ -86,6 +86,14 @@
 //!
 //! [`Warming`] calls cached functions for many arguments before anybody waits for them, so many at a time, and tells what came of it.
 //!
+//! # How values are stored
+//!
+//! As JSON, which a person can read in `redis-cli`; or by another [`Codec`], compressed ([`Compression`]), signed or encrypted ([`Protection`], with
+//! [`Secrets`](Builder::secrets)): for a cache by its [`Builder`], for a function by `codec`, `compress`, `encrypt` and `sign`, for a declared key in [`cache_keys!`], and the codec
+//! also for a type ([`Builder::codec_of`]). Each entry says how it was stored, so that all of it can be changed while a fleet runs. What cannot be read, opened
+//! or believed is a miss. Where two builds of a program, side by side, cannot use each other's entries, each of them replaces one a minute at most, and answers from
+//! the source in between.
+//!
 //! # Keys
 //!
 //! Whatever implements `serde::Serialize` can be part of a key. Each part is one segment, percent-encoded so that it cannot leave it, and hashed
@@ -104,6 +112,9 @@
 //! | feature | what |
 //! |---|---|
 //! | `axum` | `Json<T>` answers of handlers |
+//! | `encryption` | entries that are encrypted or signed: XChaCha20-Poly1305, HMAC-SHA256 |
+//! | `lz4`, `zstd` | compressed values; `zstd` takes a C compiler |
+//! | `msgpack`, `postcard` | values as MessagePack, as postcard |
 //! | `tls` | `rediss://`, `tls_ca`, `tls_client`: Redis over TLS, with rustls |
 //!
 //! With `tls` nothing has to be installed by hand: rustls' default provider of cryptography is used where the program has one, and `ring` becomes

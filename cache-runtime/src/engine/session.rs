@@ -298,7 +298,7 @@ impl<'a> Session<'a> {
             Mode::Usual => match self.read(at).await? {
                 Ok(found) => return Ok(Some(Step::Found(found))),
                 Err(mut miss) => {
-                    self.fallback = miss.fallback.take();
+                    self.fallback = miss.fallback.take().map(|found| *found);
                     let stores = self.may_replace(&miss);
                     (Opening::Missed(miss.head), stores)
                 }
@@ -677,7 +677,7 @@ impl<'a> Session<'a> {
         let usable = policy.stale_if_error.is_some_and(|window| past < window);
         Err(Miss {
             head,
-            fallback: usable.then_some(found),
+            fallback: usable.then(|| Box::new(found)),
             ..Miss::default()
         })
     }
@@ -791,5 +791,5 @@ pub(super) struct Miss {
     newer: bool,
     /// Another program has stored something.
     contested: bool,
-    fallback: Option<Found>,
+    fallback: Option<Box<Found>>,
 }

@@ -118,12 +118,10 @@ async fn the_nearest_choice_counts() {
     })
     .await;
     for _ in 0..2 {
-        (
-            packed(&world, 1).await,
-            plain(&world, 1).await,
-            short(&world, 1).await,
-            note(&world, 1).await,
-        );
+        packed(&world, 1).await;
+        plain(&world, 1).await;
+        short(&world, 1).await;
+        note(&world, 1).await;
     }
     assert_eq!(world.loads(), 4);
     let form = async |key| stored(&world, key).await[1];
