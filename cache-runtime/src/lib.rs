@@ -134,6 +134,9 @@ mod environment;
 mod error;
 mod event;
 mod flight;
+#[cfg(any(fuzzing, test))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod generations;
 mod key;
 mod locks;

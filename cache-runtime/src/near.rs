@@ -24,6 +24,8 @@ use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 mod push;
 
+#[cfg(any(fuzzing, test))]
+pub(crate) use push::decode;
 pub(crate) use push::{encode, everything};
 
 /// What a value of typical size weighs, to size the table.

@@ -42,7 +42,7 @@ pub(crate) fn everything() -> String {
 }
 
 /// `None` when it is not a push, or names everything.
-fn decode(push: &[u8]) -> Option<(u64, Vec<Target>)> {
+pub(crate) fn decode(push: &[u8]) -> Option<(u64, Vec<Target>)> {
     let text = std::str::from_utf8(push).ok()?;
     let (number, names) = text.split_once(' ')?;
     let names: Vec<String> = serde_json::from_str(names).ok()?;
