@@ -1,8 +1,0 @@
-use cache_runtime::cached;
-
-#[cached("users", encrypt = on)]
-async fn user(id: u64) -> u64 {
-    id
-}
-
-fn main() {}
