@@ -123,6 +123,8 @@ mod error;
 mod event;
 mod flight;
 mod generations;
+#[cfg(feature = "jobs")]
+mod jobs;
 mod key;
 mod locks;
 mod near;
@@ -152,6 +154,8 @@ pub use cache_macros::{cache_keys, cached, invalidates};
 pub use codec::{Nearby, Storable};
 pub use error::{ConfigError, Error, ErrorKind};
 pub use event::Event;
+#[cfg(feature = "jobs")]
+pub use jobs::{Job, JobOutcome, JobRecord, JobRun, Jobs, RunningJobs};
 pub use key::{Key, KeyPart, Pattern, PatternError, Tag, Target};
 pub use locks::Lock;
 pub use observe::{Counts, FunctionStats, Stats};
