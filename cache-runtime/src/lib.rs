@@ -86,6 +86,11 @@
 //!
 //! [`Warming`] calls cached functions for many arguments before anybody waits for them, so many at a time, and tells what came of it.
 //!
+//! # Jobs
+//!
+//! With the feature `jobs`, `Jobs` does things at the times of cron expressions, each time on one instance of the fleet: `Job::clean`, `Job::health`,
+//! `Job::warm`, `Job::refresh`, and whatever a program gives to `Job::new`. What became of the runs stands in their history.
+//!
 //! # Keys
 //!
 //! Whatever implements `serde::Serialize` can be part of a key. Each part is one segment, percent-encoded so that it cannot leave it, and hashed
@@ -104,6 +109,7 @@
 //! | feature | what |
 //! |---|---|
 //! | `axum` | `Json<T>` answers of handlers |
+//! | `jobs` | `Jobs`: things that are done at certain times, by one instance of the fleet |
 //! | `tls` | `rediss://`, `tls_ca`, `tls_client`: Redis over TLS, with rustls |
 //!
 //! With `tls` nothing has to be installed by hand: rustls' default provider of cryptography is used where the program has one, and `ring` becomes

@@ -232,6 +232,7 @@ async fn a_killed_process_s_run_is_interrupted_and_not_done_again() {
     let processes: BTreeSet<_> = runs.iter().map(|run| &run.2).collect();
     assert_eq!((instants.len(), processes.len()), (3, 3), "{runs:?}");
     assert_eq!(outcomes(&reader, &JobOutcome::Running).await, 1);
+    assert_eq!(outcomes(&reader, &JobOutcome::Interrupted).await, 2);
 }
 
 /// Processes are killed at any moment, many times: no instant is run twice.
