@@ -8,8 +8,8 @@ use std::hash::{Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub(crate) use encode::{is_plain, shows_itself};
-pub(crate) use pattern::Reach;
 pub use pattern::{Pattern, PatternError};
+pub(crate) use pattern::{Reach, is_of_key};
 use serde::Serialize;
 
 use crate::site::Site;

@@ -94,6 +94,11 @@
 //! or believed is a miss. Where two builds of a program, side by side, cannot use each other's entries, each of them replaces one a minute at most, and answers from
 //! the source in between.
 //!
+//! # Jobs
+//!
+//! With the feature `jobs`, `Jobs` does things at the times of cron expressions, each time on one instance of the fleet: `Job::clean`, `Job::health`,
+//! `Job::warm`, `Job::refresh`, and whatever a program gives to `Job::new`. What became of the runs stands in their history.
+//!
 //! # Keys
 //!
 //! Whatever implements `serde::Serialize` can be part of a key. Each part is one segment, percent-encoded so that it cannot leave it, and hashed
@@ -115,6 +120,7 @@
 //! | `encryption` | entries that are encrypted or signed: XChaCha20-Poly1305, HMAC-SHA256 |
 //! | `lz4`, `zstd` | compressed values; `zstd` takes a C compiler |
 //! | `msgpack`, `postcard` | values as MessagePack, as postcard |
+//! | `jobs` | `Jobs`: things that are done at certain times, by one instance of the fleet |
 //! | `tls` | `rediss://`, `tls_ca`, `tls_client`: Redis over TLS, with rustls |
 //!
 //! With `tls` nothing has to be installed by hand: rustls' default provider of cryptography is used where the program has one, and `ring` becomes
@@ -138,6 +144,8 @@ mod flight;
 #[doc(hidden)]
 pub mod fuzzing;
 mod generations;
+#[cfg(feature = "jobs")]
+mod jobs;
 mod key;
 mod locks;
 mod near;
@@ -169,6 +177,8 @@ pub use codec::{Codec, Nearby, Storable};
 pub use compression::Compression;
 pub use error::{ConfigError, Error, ErrorKind};
 pub use event::Event;
+#[cfg(feature = "jobs")]
+pub use jobs::{Job, JobOutcome, JobRecord, JobRun, Jobs, RunningJobs};
 pub use key::{Key, KeyPart, Pattern, PatternError, Tag, Target};
 pub use locks::Lock;
 pub use observe::{Counts, FunctionStats, Stats};

@@ -18,6 +18,8 @@ pub(crate) enum Mode {
 
 tokio::task_local! {
     static BYPASS: ();
+    /// Whether calls load anew; not those that a load makes.
+    static RELOAD: bool;
     static NEXT: Cell<Option<(&'static Site, Mode)>>;
 }
 
@@ -35,6 +37,16 @@ pub(crate) fn bypassing<F: Future>(work: F) -> impl Future<Output = F::Output> {
     BYPASS.scope((), Box::pin(work))
 }
 
+/// Runs `work` so that each cached function that it calls loads, and replaces what is stored; what these call is looked up as usual.
+pub(crate) fn reloading<F: Future>(work: F) -> impl Future<Output = F::Output> {
+    RELOAD.scope(true, Box::pin(work))
+}
+
+/// Runs the body of a cached function.
+pub(crate) fn loading<F: Future>(body: F) -> impl Future<Output = F::Output> {
+    RELOAD.scope(false, body)
+}
+
 /// Whether all calls leave the cache alone.
 pub(crate) fn is_bypassed() -> bool {
     BYPASS.try_with(|()| ()).is_ok()
@@ -45,12 +57,15 @@ pub(crate) fn take(site: &'static Site) -> Mode {
     if is_bypassed() {
         return Mode::Uncached;
     }
-    NEXT.try_with(|next| match next.get() {
+    let next = NEXT.try_with(|next| match next.get() {
         Some((meant, mode)) if ptr::eq(meant, site) => {
             next.set(None);
-            mode
+            Some(mode)
         }
-        _ => Mode::Usual,
+        _ => None,
+    });
+    next.ok().flatten().unwrap_or_else(|| {
+        let reloads = RELOAD.try_with(|reloads| *reloads).unwrap_or(false);
+        if reloads { Mode::Refresh } else { Mode::Usual }
     })
-    .unwrap_or(Mode::Usual)
 }

@@ -1,5 +1,7 @@
 //! Where entries and generations live. Stores know bytes, never functions; the engine decides what an answer means.
 
+#[cfg(feature = "jobs")]
+pub(crate) mod jobs;
 pub(crate) mod memory;
 pub(crate) mod redis;
 

@@ -19,6 +19,7 @@ use self::item::{Fate, Item};
 pub use self::progress::Progress;
 use self::progress::Teller;
 pub use self::report::{SetReport, WarmReport, WarmingEnd};
+use crate::scope;
 
 /// After so many answers in a row that could not be stored, as the store is away, there is nothing to warm.
 const AWAY: usize = 10;
@@ -55,6 +56,7 @@ pub struct Warming<'a> {
     concurrency: usize,
     deadline: Option<Duration>,
     progress: Progress,
+    reloads: bool,
 }
 
 impl<'a> Warming<'a> {
@@ -65,6 +67,7 @@ impl<'a> Warming<'a> {
             concurrency: 16,
             deadline: None,
             progress: Progress::Events,
+            reloads: false,
         }
     }
 
@@ -113,6 +116,13 @@ impl<'a> Warming<'a> {
         self
     }
 
+    /// Loads also what is fresh, and replaces what is stored, as a companion's `refresh` does. That is for the functions which the items call; what these call
+    /// is looked up as usual. Default: what is fresh is left alone.
+    pub fn reload(mut self) -> Self {
+        self.reloads = true;
+        self
+    }
+
     /// How it is told. Default: [`Progress::Events`].
     pub fn progress(mut self, progress: Progress) -> Self {
         self.progress = progress;
@@ -124,6 +134,13 @@ impl<'a> Warming<'a> {
     ///
     /// Safe to drop at any time: then it stops.
     pub async fn run(self) -> WarmReport {
+        if self.reloads {
+            return scope::reloading(self.warm()).await;
+        }
+        self.warm().await
+    }
+
+    async fn warm(self) -> WarmReport {
         let began = Instant::now();
         let until = self.deadline.and_then(|time| began.checked_add(time));
         let mut end = WarmingEnd::Complete;

@@ -63,16 +63,7 @@ impl Pattern {
             );
         }
         let stands = |c: char| ":*%(),='".contains(c) || shows_itself(c);
-        // Two upper-case digits, or one of the encoder's own words, such as `%none`.
-        let escape = |rest: &str| match rest.as_bytes() {
-            [a, b, ..] if a.is_ascii_digit() || a.is_ascii_uppercase() => {
-                let digit = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'A'..=b'F');
-                digit(a) && digit(b)
-            }
-            [a, ..] => b"ensuxh".contains(a),
-            [] => false,
-        };
-        if !text.chars().all(stands) || !text.split('%').skip(1).all(escape) {
+        if !text.chars().all(stands) || !text.split('%').skip(1).all(is_escape) {
             return wrong(
                 "it has a character that keys hold percent-encoded, so that it would match nothing",
             );
@@ -162,6 +153,23 @@ impl Pattern {
             positions,
             open,
         }
+    }
+}
+
+/// Whether a segment can be one of a key: the names of this cache itself, such as `%gen`, have words that the encoder does not write.
+pub(crate) fn is_of_key(segment: &str) -> bool {
+    segment.strip_prefix('%').is_none_or(is_escape)
+}
+
+/// Whether a key may hold this behind a `%`: two upper-case digits, or one of the encoder's own words, such as `%none`.
+fn is_escape(rest: &str) -> bool {
+    match rest.as_bytes() {
+        [a, b, ..] if a.is_ascii_digit() || a.is_ascii_uppercase() => {
+            let digit = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'A'..=b'F');
+            digit(a) && digit(b)
+        }
+        [a, ..] => b"ensuxh".contains(a),
+        [] => false,
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::future::Future;
 use std::hash::{BuildHasher, Hash};
 use std::mem;
+use std::pin::pin;
 
 use super::Cache;
 use super::call::{Call, Rules, Stored, Unencodable};
@@ -11,7 +12,7 @@ use crate::codec::{Nearby, Storable};
 use crate::engine::{Found, Glance, Loaded, Loading, Part, Session};
 use crate::flight::Seat;
 use crate::near;
-use crate::scope::Mode;
+use crate::scope::{self, Mode};
 use crate::shape::Optional;
 use crate::store::{TOGETHER, Ticket};
 
@@ -350,7 +351,8 @@ where
             .map(|(at, _)| self.ids[pending[*at].at].clone())
             .collect();
         let asked = ids.clone();
-        let values = match (self.load)(ids).await.part(&asked) {
+        let load = pin!((self.load)(ids));
+        let values = match scope::loading(load).await.part(&asked) {
             Ok(values) => values,
             Err(failed) => {
                 for (at, loading) in loads {

@@ -1,6 +1,7 @@
 //! Answering a call: the generic shell round the engine. What happens is decided there.
 
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 
 use tokio::time::Instant;
@@ -194,6 +195,9 @@ impl<'a, R, S: Shape<R>> Shell<'a, R, S> {
 
     /// Loads, for as long as the function may take.
     async fn load(&mut self, session: &Session<'_>, load: impl Future<Output = R>) -> R {
+        // Pinned first: futures in futures grow large.
+        let load = pin!(load);
+        let load = scope::loading(load);
         let Some((limit, on_timeout)) = session.load_until().zip(self.rules.on_timeout) else {
             return load.await;
         };

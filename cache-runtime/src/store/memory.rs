@@ -3,6 +3,8 @@
 //! Fences are counters too, indexed by hash: two keys that share one only refuse each other's loads. Entries are bounded by weight.
 
 pub(crate) mod counts;
+#[cfg(feature = "jobs")]
+pub(crate) mod jobs;
 pub(crate) mod locks;
 mod marks;
 
@@ -39,6 +41,8 @@ pub(crate) struct Memory {
     pub(crate) counts: Counts,
     pub(crate) locks: Locks,
     queues: Mutex<Locals>,
+    #[cfg(feature = "jobs")]
+    pub(crate) jobs: jobs::Jobs,
 }
 
 #[derive(Clone)]
@@ -70,6 +74,8 @@ impl Memory {
             counts: Counts::default(),
             locks: Locks::default(),
             queues: Mutex::new(Locals::new()),
+            #[cfg(feature = "jobs")]
+            jobs: jobs::Jobs::default(),
         }
     }
 
@@ -185,6 +191,18 @@ impl Memory {
             .filter(|(key, _)| pattern.matches(key))
             .map(|(key, _)| key.into())
             .collect()
+    }
+
+    /// How many entries there are.
+    #[cfg(feature = "jobs")]
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Bytes.
+    #[cfg(feature = "jobs")]
+    pub(crate) fn weight(&self) -> u64 {
+        self.entries.weight()
     }
 
     fn current(&self, key: &Key) -> Option<Entry> {

@@ -15,12 +15,15 @@
 //! | `prefix:%fence:{prefix:exec:dashboard:ws12}` | while a load runs: its fence, in the entry's slot of a cluster |
 //! | `prefix:%behind:{prefix:views}:stream`, `…:pending`, `…:dead` | lasting: writes that wait for their source, what readers see of them, what could not be read |
 //! | `prefix:%behind:{prefix:views}:lease` | which consumer hands them to the source |
+//! | `prefix:%job:{prefix:clean}`, `…:history` | hash: the last instant of a job that was settled, and who runs it, until when; stream: what became of its runs |
 
 mod attempt;
 mod behind;
 mod change;
 mod counting;
 mod filling;
+#[cfg(feature = "jobs")]
+mod jobs;
 mod lease;
 pub(crate) mod link;
 mod locking;

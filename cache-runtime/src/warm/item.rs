@@ -11,9 +11,9 @@ use crate::source::{self, Observations, Source};
 
 pub(super) type Item<'a> = Pin<Box<dyn Future<Output = Fate> + Send + 'a>>;
 
-/// What a call that warms may answer: a `Result`, an `Option`, or nothing.
+/// What a call that warms may answer, and a job: a `Result`, an `Option`, or nothing.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` does not tell whether warming succeeded",
+    message = "`{Self}` does not tell whether it succeeded",
     label = "the future has to answer a `Result`, an `Option` or nothing",
     note = "end it with `;`: `async move {{ square(n).await; }}`"
 )]

@@ -13,6 +13,7 @@ mod freshness;
 mod functions;
 mod harness;
 mod heard;
+mod jobs;
 mod keys;
 mod limits;
 mod locks;

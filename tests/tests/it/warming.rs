@@ -1,5 +1,6 @@
 //! Warming of declared sets (A9, B9, D11).
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -31,6 +32,45 @@ async fn what_is_fresh_is_not_loaded_again() {
         assert_eq!(
             (&json["sets"][0]["loaded"], &json["end"]),
             (&7.into(), &"complete".into())
+        );
+    }
+}
+
+/// B6: reloading replaces what is fresh, and asks as usual for what the loads call: in functions of one key and of many.
+#[tokio::test]
+async fn what_is_fresh_is_loaded_again_and_what_it_calls_is_not() {
+    #[cached(namespace = "boards", ttl = "1h", key = id, cache = world.cache)]
+    async fn board(world: &World, id: u64) -> u64 {
+        id + row(world, 7).await
+    }
+
+    #[cached("pages", "1h", key = ids, batch = ids, cache = world.cache, skip(world))]
+    async fn pages(world: &World, ids: &[u64]) -> HashMap<u64, u64> {
+        let sum = row(world, 7).await;
+        ids.iter().map(|id| (*id, id + sum)).collect()
+    }
+
+    for world in &World::both().await {
+        let warming = || {
+            let boards = Warming::new().set("boards", 0..5, |id| async move {
+                board(world, id).await;
+                board(world, id + 5).await;
+            });
+            boards.set("pages", 0..1, |_| async move {
+                pages(world, &[1, 2]).await;
+            })
+        };
+        let stores = || world.cache.stats().total.stores;
+        warming().run().await;
+        assert_eq!((world.loads(), stores()), (1, 13));
+        world.set_row(7, 1);
+        row::invalidate(world, 7).await;
+        let report = warming().reload().run().await;
+        assert_eq!((report.sets[0].loaded, report.sets[1].loaded), (5, 1));
+        assert_eq!((world.loads(), stores()), (2, 26));
+        assert_eq!(
+            (board(world, 9).await, pages(world, &[2]).await[&2]),
+            (10, 3)
         );
     }
 }

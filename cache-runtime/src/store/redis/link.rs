@@ -452,7 +452,7 @@ fn speaks_no_resp3(error: &RedisError) -> bool {
 }
 
 /// A field of what `INFO` says.
-fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+pub(super) fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
     let value = |line: &'a str| line.strip_prefix(name)?.strip_prefix(':');
     info.lines().find_map(value)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use redis::Cmd;
 
 use super::Redis;
-use crate::key::{Key, Pattern, Target};
+use crate::key::{Key, Pattern, Target, is_of_key};
 use crate::store::{Mark, StoreError};
 
 /// Names that the server looks at in one step.
@@ -59,8 +59,7 @@ impl Redis {
     }
 
     /// Makes everything under the prefix old. Whatever is current lies in a domain that has generations, and had them when it was loaded: those
-    /// that are there when this begins are all. Then the entries are removed, which frees their memory; without a prefix they are left to expire,
-    /// as names that are not ours stand among them.
+    /// that are there when this begins are all. Then the entries are removed, which frees their memory; without a prefix they are left to expire.
     pub(super) async fn clear(&self, mark: Mark, patience: Duration) -> Result<(), StoreError> {
         let generations = format!("{}%gen:", self.prefix);
         let names = format!("{}%gen:*", glob(&self.prefix));
@@ -76,17 +75,9 @@ impl Redis {
         for domains in domains.chunks(DOMAINS) {
             Box::pin(self.invalidate(domains, mark, patience)).await?;
         }
-        if self.prefix.is_empty() {
-            return Ok(());
-        }
-        let names = format!("{}*", glob(&self.prefix));
         let mut cursor = 0;
         loop {
-            let (next, found) = self.scan(cursor, &names, patience).await?;
-            let entries: Vec<_> = found
-                .into_iter()
-                .filter(|name| !name[self.prefix.len()..].starts_with('%'))
-                .collect();
+            let (next, entries) = self.entries(cursor, patience).await?;
             if !entries.is_empty() {
                 self.unlink(&entries, patience).await?;
             }
@@ -95,6 +86,22 @@ impl Redis {
             }
             cursor = next;
         }
+    }
+
+    /// One step through the names of all entries. Without a prefix there are none, as names that are not ours stand among them.
+    pub(super) async fn entries(
+        &self,
+        cursor: u64,
+        patience: Duration,
+    ) -> Result<(u64, Vec<String>), StoreError> {
+        if self.prefix.is_empty() {
+            return Ok((0, Vec::new()));
+        }
+        let names = format!("{}*", glob(&self.prefix));
+        let (next, mut found) = self.scan(cursor, &names, patience).await?;
+        // A cache may have a prefix that begins with this one: its own names stay too.
+        found.retain(|name| name[self.prefix.len()..].split(':').all(is_of_key));
+        Ok((next, found))
     }
 
     async fn walk(

@@ -1,0 +1,196 @@
+//! Runs of scheduled jobs: one hash for who runs, one stream for what became of the runs.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+use redis::{Pipeline, RedisError, Script, ScriptInvocation, Value};
+
+use super::link::{self, Live};
+use super::{Redis, milliseconds, unexpected};
+use crate::jobs::history::{JobOutcome, JobRecord, KEPT, time};
+use crate::store::StoreError;
+use crate::store::jobs::{Claim, Cleaned, KEPT_FOR, Run, Said, Told, Vitals, Wish};
+
+static CLAIM: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("claim.lua")));
+static RUN: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("run.lua")));
+static RUNS: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("runs.lua")));
+
+/// What `PTTL` says of a name without an expiry.
+const LASTING: i64 = -1;
+
+/// Fields and values of a record.
+type Fields = HashMap<String, String>;
+
+impl Redis {
+    pub(crate) async fn claim(
+        &self,
+        claim: &Claim<'_>,
+        patience: Duration,
+    ) -> Result<Told, StoreError> {
+        let (what, at) = match claim.wish {
+            Wish::Look => ("look", 0),
+            Wish::Run(at) => ("run", at),
+            Wish::Miss(at) => ("miss", at),
+            Wish::Hand => ("hand", 0),
+        };
+        let mut script = self.about(&CLAIM, claim.job);
+        script
+            .arg(what)
+            .arg(at)
+            .arg(claim.token)
+            .arg(milliseconds(claim.lease))
+            .arg(claim.by)
+            .arg(KEPT)
+            .arg(milliseconds(KEPT_FOR))
+            .arg(u8::from(claim.known));
+        self.run(&script, patience, |_, answer| {
+            let (now, last, said): (u64, u64, String) = redis::from_redis_value(answer)?;
+            let said = match said.as_str() {
+                "yours" => Said::Yours,
+                "busy" => Said::Busy,
+                "no" => Said::No,
+                _ => return Err(unexpected(&Value::BulkString(said.into_bytes()))),
+            };
+            Ok(Told { now, last, said })
+        })
+        .await
+    }
+
+    pub(crate) async fn prolong_run(
+        &self,
+        run: &Run,
+        lease: Duration,
+        patience: Duration,
+    ) -> Result<bool, StoreError> {
+        let script = self.change_run(run, lease);
+        self.run(&script, patience, |_, answer| Ok(answer == Value::Int(1)))
+            .await
+    }
+
+    pub(crate) async fn end_run(
+        &self,
+        run: &Run,
+        record: &JobRecord,
+        patience: Duration,
+    ) -> Result<(), StoreError> {
+        let mut script = self.change_run(run, Duration::ZERO);
+        let took = record.took.map(|took| milliseconds(took).to_string());
+        script
+            .arg(record.outcome.name())
+            .arg(took.unwrap_or_default())
+            .arg(record.outcome.error())
+            .arg(&record.figures);
+        self.run(&script, patience, |_, _| Ok(())).await
+    }
+
+    pub(crate) async fn runs(
+        &self,
+        job: &str,
+        patience: Duration,
+    ) -> Result<Vec<JobRecord>, StoreError> {
+        let mut script = self.about(&RUNS, job);
+        script.arg(KEPT);
+        self.run(&script, patience, |_, answer| {
+            let (open, ended): (Fields, Vec<(String, Fields)>) = redis::from_redis_value(answer)?;
+            let ended = ended.into_iter().map(|(_, fields)| fields);
+            let all = std::iter::once(open).chain(ended);
+            Ok::<_, RedisError>(all.filter_map(record).collect())
+        })
+        .await
+    }
+
+    /// Removes entries that have no expiry, one step through all names under the prefix.
+    pub(crate) async fn clean(
+        &self,
+        cursor: u64,
+        patience: Duration,
+    ) -> Result<Cleaned, StoreError> {
+        let (next, mut names) = self.entries(cursor, patience).await?;
+        let seen = names.len();
+        let mut commands = Pipeline::with_capacity(seen);
+        for name in &names {
+            commands.pttl(name);
+        }
+        let commands = &commands;
+        let lives: Vec<i64> = match seen {
+            0 => Vec::new(),
+            _ => {
+                let ask =
+                    async |live: Arc<Live>| commands.query_async(&mut live.connection()).await;
+                self.attempt(patience, ask).await?
+            }
+        };
+        let mut lives = lives.into_iter();
+        names.retain(|_| lives.next() == Some(LASTING));
+        if !names.is_empty() {
+            // One that was stored with an expiry meanwhile costs a miss.
+            self.unlink(&names, patience).await?;
+        }
+        let removed = names.len();
+        Ok(Cleaned {
+            next,
+            seen,
+            removed,
+        })
+    }
+
+    pub(crate) async fn vitals(&self, patience: Duration) -> Result<Vitals, StoreError> {
+        let ask = async |live: Arc<Live>| {
+            let mut connection = live.connection();
+            let asked = Instant::now();
+            redis::cmd("PING").exec_async(&mut connection).await?;
+            let latency = asked.elapsed();
+            let mut commands = redis::pipe();
+            for section in ["memory", "stats"] {
+                commands.cmd("INFO").arg(section);
+            }
+            let (memory, stats): (String, String) = commands.query_async(&mut connection).await?;
+            let number = |info, name| link::field(info, name).and_then(|text| text.parse().ok());
+            Ok(Vitals {
+                latency,
+                memory: number(&memory, "used_memory").unwrap_or_default(),
+                evicted: number(&stats, "evicted_keys").unwrap_or_default(),
+            })
+        };
+        self.attempt(patience, ask).await
+    }
+
+    fn change_run(&self, run: &Run, lease: Duration) -> ScriptInvocation<'static> {
+        let mut script = self.about(&RUN, &run.job);
+        script
+            .arg(run.token)
+            .arg(milliseconds(lease))
+            .arg(run.scheduled)
+            .arg(run.began)
+            .arg(&run.by)
+            .arg(KEPT)
+            .arg(milliseconds(KEPT_FOR));
+        script
+    }
+
+    /// `script`, of one job.
+    fn about(&self, script: &'static Script, job: &str) -> ScriptInvocation<'static> {
+        let name = format!("{0}%job:{{{0}{job}}}", self.prefix);
+        let mut script = script.prepare_invoke();
+        script.key(&name).key(format!("{name}:history"));
+        script
+    }
+}
+
+/// `None` for what is no record, or one of a later version.
+fn record(mut fields: Fields) -> Option<JobRecord> {
+    let mut field = |name: &str| fields.remove(name);
+    let number = |text: String| text.parse::<u64>().ok();
+    let error = field("error").unwrap_or_default();
+    let took = field("took").and_then(number);
+    Some(JobRecord {
+        scheduled: time(field("scheduled").and_then(number)?),
+        began: time(field("began").and_then(number)?),
+        took: took.map(Duration::from_millis),
+        by: field("by")?,
+        outcome: JobOutcome::named(&field("outcome")?, error)?,
+        figures: field("figures").unwrap_or_default(),
+    })
+}
