@@ -308,7 +308,7 @@ impl Builder {
     }
 
     /// What is done against others who can reach Redis, where a function does not say. More than [`Protection::Off`] needs
-    /// [`secrets`](Self::secrets). Default: [`Protection::Off`].
+    /// `secrets`. Default: [`Protection::Off`].
     ///
     /// What is in Redis with less protection than this is not believed. Instances with different settings load for themselves what the other stores.
     pub fn protection(mut self, protection: Protection) -> Self {

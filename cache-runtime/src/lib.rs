@@ -89,7 +89,7 @@
 //! # How values are stored
 //!
 //! As JSON, which a person can read in `redis-cli`; or by another [`Codec`], compressed ([`Compression`]), signed or encrypted ([`Protection`], with
-//! [`Secrets`](Builder::secrets)): for a cache by its [`Builder`], for a function by `codec`, `compress`, `encrypt` and `sign`, for a declared key in [`cache_keys!`], and the codec
+//! `Secrets`): for a cache by its [`Builder`], for a function by `codec`, `compress`, `encrypt` and `sign`, for a declared key in [`cache_keys!`], and the codec
 //! also for a type ([`Builder::codec_of`]). Each entry says how it was stored, so that all of it can be changed while a fleet runs. What cannot be read, opened
 //! or believed is a miss. Where two builds of a program, side by side, cannot use each other's entries, each of them replaces one a minute at most, and answers from
 //! the source in between.
