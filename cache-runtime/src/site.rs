@@ -5,7 +5,6 @@ use std::sync::{LazyLock, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use crate::policy::{Policy, SingleFlight};
-use crate::sync::lock;
 
 /// How what is done by hand is called where functions have their names.
 const BY_HAND: &str = "by hand";
@@ -148,7 +147,7 @@ impl Site {
         static KNOWN: LazyLock<Mutex<HashMap<String, &'static Site>>> =
             LazyLock::new(Mutex::default);
         static OTHERS: Site = Site::new(BY_HAND, "{other namespaces}");
-        let mut known = lock(&KNOWN);
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(site) = known.get(namespace) {
             return site;
         }
