@@ -58,6 +58,7 @@ pub struct Builder {
     pub(crate) local_capacity: u64,
     pub(crate) local_staleness: Duration,
     pub(crate) max_size: usize,
+    pub(crate) analytics: bool,
 }
 
 impl Builder {
@@ -85,6 +86,7 @@ impl Builder {
             local_capacity: 32 << 20,
             local_staleness: Duration::from_secs(2),
             max_size: 1 << 20,
+            analytics: true,
         }
     }
 
@@ -266,6 +268,14 @@ impl Builder {
         self
     }
 
+    /// Whether calls are analysed for [`Cache::report`]: how long look-ups and loads take, how many keys there are, which are the hottest, and what
+    /// becomes of the answers that are stored. It costs some 10 ns a hit, and at most 140 KiB of memory for each cached function. Without it the report has
+    /// counters alone. Default: `true`.
+    pub fn analytics(mut self, on: bool) -> Self {
+        self.analytics = on;
+        self
+    }
+
     /// Makes the cache.
     ///
     /// # Errors
@@ -340,7 +350,7 @@ impl Builder {
             near,
             flights: Arc::new(Flights::new()),
             background: Background::new(self.background_loads),
-            register: Register::default(),
+            register: Register::new(self.analytics),
             outbox: Outbox::new(self.pending_invalidations),
             switches: Switches::new(self.enabled),
             patience: Patience {

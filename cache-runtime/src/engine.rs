@@ -6,6 +6,7 @@ mod batch;
 mod budget;
 mod by_hand;
 mod lease;
+mod observing;
 mod session;
 mod storing;
 mod switches;

@@ -86,6 +86,12 @@
 //!
 //! [`Warming`] calls cached functions for many arguments before anybody waits for them, so many at a time, and tells what came of it.
 //!
+//! # Reports
+//!
+//! [`Cache::report`] tells of each function what its cache is worth: how long loads and look-ups take, what the hits have saved, how many keys there
+//! are and which are the hottest, what part of the answers is never used or never changes. From these figures it recommends: a longer ttl, no caching,
+//! a near cache.
+//!
 //! # Keys
 //!
 //! Whatever implements `serde::Serialize` can be part of a key. Each part is one segment, percent-encoded so that it cannot leave it, and hashed
@@ -110,6 +116,7 @@
 //! it, with the first connection, where there is none. A program that installs its own does so before its first cached call.
 
 mod after_commit;
+mod analytics;
 mod behind;
 mod builder;
 mod by_hand;
@@ -132,6 +139,7 @@ mod policy;
 #[doc(hidden)]
 pub mod private;
 mod rate_limit;
+mod report;
 mod scope;
 mod shape;
 mod site;
@@ -144,6 +152,7 @@ mod wakes;
 mod warm;
 
 pub use after_commit::AfterCommit;
+pub use analytics::HotKey;
 pub use behind::{Counters, Values, Write, WriteBehind, WriteBehindStats};
 pub use builder::Builder;
 pub use by_hand::{Everything, Namespace};
@@ -157,5 +166,6 @@ pub use locks::Lock;
 pub use observe::{Counts, FunctionStats, Stats};
 pub use policy::OnRestart;
 pub use rate_limit::{Allowance, RateLimit};
+pub use report::{Advice, FunctionReport, Recommendation, Report, Severity, Usage};
 pub use source::{Observations, Observed, Source};
 pub use warm::{Outcome, Progress, SetReport, WarmReport, Warming, WarmingEnd};

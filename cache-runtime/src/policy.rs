@@ -31,6 +31,8 @@ pub(crate) struct Policy {
     pub(crate) load_timeout: Option<Duration>,
     /// Bytes of an encoded value.
     pub(crate) max_size: Option<usize>,
+    /// Its keys may say what is nobody's business, such as a person's name.
+    pub(crate) hides_keys: bool,
 }
 
 impl Policy {
@@ -48,6 +50,7 @@ impl Policy {
             soft_timeout: None,
             load_timeout: None,
             max_size: None,
+            hides_keys: false,
         }
     }
 

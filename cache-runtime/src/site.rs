@@ -189,6 +189,22 @@ impl Site {
         self
     }
 
+    /// Whether it is a function whose answers are cached.
+    pub(crate) fn answers(&self) -> bool {
+        !self.template.is_empty() && self.function != BY_HAND
+    }
+
+    /// Its keys are told to nobody.
+    #[must_use]
+    pub const fn hides_keys(mut self) -> Self {
+        self.policy.hides_keys = true;
+        self
+    }
+
+    pub(crate) const fn shows_keys(&self) -> bool {
+        !self.policy.hides_keys
+    }
+
     /// The literal segments before the first value.
     pub(crate) fn namespace(&self) -> &'static str {
         let end = self.template.find('{').unwrap_or(self.template.len());

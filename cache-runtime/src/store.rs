@@ -225,6 +225,11 @@ impl Store {
         }
     }
 
+    /// Whether other instances may use it too.
+    pub(crate) fn is_shared(&self) -> bool {
+        matches!(self, Self::Redis(_))
+    }
+
     /// Whether it is known that nothing can be asked of it now: its circuit is open. Takes no time.
     pub(crate) fn is_away(&self) -> bool {
         match self {

@@ -20,6 +20,7 @@ mod loss;
 mod near;
 mod observation;
 mod one_load;
+mod reports;
 mod scenarios;
 mod stale;
 mod stored_bytes;
