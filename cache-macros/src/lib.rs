@@ -164,6 +164,7 @@ use crate::function::Function;
 /// | `key(K) -> Key` | the key of a call |
 /// | `pattern(Option<K>) -> Pattern` | all calls that agree with what is given |
 /// | `async invalidate(C)` | clears one call's answer |
+/// | `hottest(usize) -> Hottest<…>` | the hottest keys, to warm by |
 /// | `async peek(C) -> Option<Answer>` | what is stored; the function is not called |
 /// | `async put(C, answer)` | stores an answer, or the value in it; a write that comes between the making of the value and this call is not seen |
 /// | `async refresh(…) -> Answer` | calls without looking, and stores |
@@ -174,7 +175,7 @@ use crate::function::Function;
 /// those of the answer besides; `refresh` and `uncached` keep all.
 ///
 /// Beside a method `goal` whose visibility is written (`pub`, `pub(crate)`, `pub(self)`) stand methods: `goal_key`,
-/// `goal_pattern`, `goal_invalidate`, `goal_peek`, `goal_put`, `goal_refresh`, `goal_uncached`. A method without written
+/// `goal_pattern`, `goal_invalidate`, `goal_hottest`, `goal_peek`, `goal_put`, `goal_refresh`, `goal_uncached`. A method without written
 /// visibility may be one of a trait, and has no companion.
 ///
 /// An associated function without `self` has them too, when it mentions `Self` in itself or in the attribute:
@@ -339,7 +340,7 @@ pub fn invalidates(
 /// | `version = 2` | set it higher when the type of the values changes: older ones are not read | `0` |
 /// | `crate = path` | where `cache_runtime` is found | `::cache_runtime` |
 ///
-/// A declaration is a function of its name, which makes the key, and an empty enum of that name with `key`, `pattern` and `invalidate`,
+/// A declaration is a function of its name, which makes the key, and an empty enum of that name with `key`, `pattern`, `invalidate` and `hottest`,
 /// as they stand beside cached functions.
 ///
 /// A cached function takes its namespace, ttl and version from the declaration; what is stored by hand under the key and what the function

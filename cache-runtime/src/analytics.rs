@@ -26,6 +26,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use self::cardinality::Cardinality;
 pub(crate) use self::followed::Fates;
 use self::followed::Followed;
+pub(crate) use self::hot_keys::HALF_LIFE;
 pub use self::hot_keys::HotKey;
 use self::hot_keys::HotKeys;
 use crate::policy::Policy;
@@ -189,6 +190,12 @@ impl Analysis {
         let hottest = self.hottest.as_ref();
         hottest.map_or_else(Vec::new, |hottest| hottest.hottest(most))
     }
+
+    /// The calls of hot keys since this was asked last.
+    pub(crate) fn take_calls(&self) -> Vec<HotKey> {
+        let hottest = self.hottest.as_ref();
+        hottest.map_or_else(Vec::new, HotKeys::take_calls)
+    }
 }
 
 impl fmt::Debug for Analysis {
@@ -264,6 +271,6 @@ mod tests {
         let analysis = Analysis::new(false);
         analysis.hit("patients:7", 10, Weight(1));
         assert_eq!(analysis.figures().keys, Some(1));
-        assert!(analysis.hottest(9).is_empty());
+        assert!(analysis.hottest(9).is_empty() && analysis.take_calls().is_empty());
     }
 }

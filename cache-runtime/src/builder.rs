@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cache::Cache;
-use crate::engine::{Background, Engine, Patience, Switches};
+use crate::engine::{Background, Engine, Patience, Remembering, Switches};
 use crate::environment;
 use crate::error::ConfigError;
 use crate::flight::Flights;
@@ -270,7 +270,7 @@ impl Builder {
 
     /// Whether calls are analysed for [`Cache::report`]: how long look-ups and loads take, how many keys there are, which are the hottest, and what
     /// becomes of the answers that are stored. It costs some 10 ns a hit, and at most 140 KiB of memory for each cached function. Without it the report has
-    /// counters alone. Default: `true`.
+    /// counters alone, and no key is remembered for warming. Default: `true`.
     pub fn analytics(mut self, on: bool) -> Self {
         self.analytics = on;
         self
@@ -351,6 +351,7 @@ impl Builder {
             flights: Arc::new(Flights::new()),
             background: Background::new(self.background_loads),
             register: Register::new(self.analytics),
+            remembering: Remembering::new(),
             outbox: Outbox::new(self.pending_invalidations),
             switches: Switches::new(self.enabled),
             patience: Patience {

@@ -7,6 +7,7 @@ mod budget;
 mod by_hand;
 mod lease;
 mod observing;
+mod remembering;
 mod session;
 mod storing;
 mod switches;
@@ -19,6 +20,7 @@ pub(crate) use self::background::{Background, Place};
 pub(crate) use self::batch::{Glance, Part};
 pub(crate) use self::budget::Patience;
 pub(crate) use self::lease::BACK_OFF;
+pub(crate) use self::remembering::Remembering;
 pub(crate) use self::session::{Found, Loading, Request, Session, Step};
 pub(crate) use self::storing::Loaded;
 pub(crate) use self::switches::Switches;
@@ -37,6 +39,7 @@ pub(crate) struct Engine {
     pub(crate) flights: Arc<Flights>,
     pub(crate) background: Background,
     pub(crate) register: Register,
+    pub(crate) remembering: Remembering,
     pub(crate) outbox: Outbox,
     pub(crate) switches: Switches,
     pub(crate) patience: Patience,

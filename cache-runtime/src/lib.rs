@@ -85,6 +85,7 @@
 //! # Warming
 //!
 //! [`Warming`] calls cached functions for many arguments before anybody waits for them, so many at a time, and tells what came of it.
+//! [`Warming::hottest`] does it by observed use: for the keys that the fleet has called most, also before a restart.
 //!
 //! # Reports
 //!
@@ -130,6 +131,7 @@ mod error;
 mod event;
 mod flight;
 mod generations;
+mod hottest;
 mod key;
 mod locks;
 mod near;
@@ -161,6 +163,7 @@ pub use cache_macros::{cache_keys, cached, invalidates};
 pub use codec::{Nearby, Storable};
 pub use error::{ConfigError, Error, ErrorKind};
 pub use event::Event;
+pub use hottest::Hottest;
 pub use key::{Key, KeyPart, Pattern, PatternError, Tag, Target};
 pub use locks::Lock;
 pub use observe::{Counts, FunctionStats, Stats};

@@ -194,7 +194,7 @@ impl Site {
         !self.template.is_empty() && self.function != BY_HAND
     }
 
-    /// Its keys are told to nobody.
+    /// Its keys are told to nobody: neither in reports nor among the hottest keys that a fleet remembers.
     #[must_use]
     pub const fn hides_keys(mut self) -> Self {
         self.policy.hides_keys = true;

@@ -15,7 +15,7 @@ const MOST: usize = 256;
 /// Bytes of a key; longer ones are not counted.
 const LONGEST: usize = 200;
 /// After this time a call counts half: what is hot now counts.
-const HALF_LIFE: Duration = Duration::from_secs(6 * 60 * 60);
+pub(crate) const HALF_LIFE: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// A key, and how often it was called.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -47,6 +47,8 @@ struct Calls {
     /// With what it took over.
     at_most: u64,
     certain: u64,
+    /// Of the certain ones, those that nobody has been told of.
+    untold: u64,
 }
 
 impl HotKeys {
@@ -62,6 +64,7 @@ impl HotKeys {
         let entry = &mut counted.keys[at];
         entry.at_most += calls;
         entry.certain += calls;
+        entry.untold += calls;
     }
 
     /// The hottest keys, the hottest first.
@@ -82,6 +85,18 @@ impl HotKeys {
         let counted = lock(&self.0);
         let most = counted.keys.iter().map(|key| key.certain).max()?;
         Some(most as f64 / counted.calls.max(1) as f64)
+    }
+
+    /// The calls of each since this was asked last.
+    pub(crate) fn take_calls(&self) -> Vec<HotKey> {
+        let mut counted = lock(&self.0);
+        let called = counted.keys.iter_mut().filter(|key| key.untold > 0);
+        called
+            .map(|key| HotKey {
+                key: key.key.clone(),
+                calls: std::mem::take(&mut key.untold),
+            })
+            .collect()
     }
 }
 
@@ -109,6 +124,7 @@ impl Counted {
                 key: key.to_owned(),
                 at_most: 0,
                 certain: 0,
+                untold: 0,
             });
             return self.keys.len() - 1;
         }
@@ -121,6 +137,7 @@ impl Counted {
         taken.key.clear();
         taken.key.push_str(key);
         taken.certain = 0;
+        taken.untold = 0;
         at
     }
 
@@ -172,6 +189,29 @@ mod tests {
             called(&hot, &format!("cold:{id}"), 1);
         }
         assert_eq!(hot.hottest(1)[0].calls, 1);
+    }
+
+    #[test]
+    fn calls_are_told_once() {
+        let hot = HotKeys::default();
+        called(&hot, "a", 3);
+        called(&hot, &"long".repeat(LONGEST), 3);
+        let told = || {
+            hot.take_calls()
+                .into_iter()
+                .map(|hot| hot.calls)
+                .sum::<u64>()
+        };
+        assert_eq!((told(), told()), (3, 0));
+        called(&hot, "a", 2);
+        assert_eq!(told(), 2);
+        assert_eq!(
+            hot.hottest(9),
+            [HotKey {
+                key: "a".into(),
+                calls: 5
+            }]
+        );
     }
 
     #[test]

@@ -13,6 +13,9 @@ impl Session<'_> {
         if let Some(analysis) = &self.function.analysis {
             let key = self.request.key.as_str();
             analysis.hit(key, bytes, self.weight);
+            if !self.weight.is_none() {
+                self.engine.remember_now_and_then();
+            }
         }
     }
 

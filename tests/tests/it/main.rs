@@ -13,6 +13,7 @@ mod freshness;
 mod functions;
 mod harness;
 mod heard;
+mod hottest;
 mod keys;
 mod limits;
 mod locks;
