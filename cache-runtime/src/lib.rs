@@ -111,6 +111,7 @@
 //! | feature | what |
 //! |---|---|
 //! | `axum` | `Json<T>` answers of handlers |
+//! | `progress` | a bar on a terminal while [`Warming`] runs, with indicatif |
 //! | `tls` | `rediss://`, `tls_ca`, `tls_client`: Redis over TLS, with rustls |
 //!
 //! With `tls` nothing has to be installed by hand: rustls' default provider of cryptography is used where the program has one, and `ring` becomes

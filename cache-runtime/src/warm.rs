@@ -2,6 +2,8 @@
 //!
 //! All of it runs in the caller's task: nothing is spawned, so that whoever drops [`Warming::run`] stops it.
 
+#[cfg(feature = "progress")]
+mod bar;
 mod item;
 mod progress;
 mod report;
@@ -74,7 +76,7 @@ impl<'a> Warming<'a> {
             sets: Vec::new(),
             concurrency: 16,
             deadline: None,
-            progress: Progress::Events,
+            progress: Progress::default(),
         }
     }
 
@@ -174,7 +176,7 @@ impl<'a> Warming<'a> {
         self
     }
 
-    /// How it is told. Default: [`Progress::Events`].
+    /// How it is told. Default: [`Progress::Auto`].
     pub fn progress(mut self, progress: Progress) -> Self {
         self.progress = progress;
         self
