@@ -9,6 +9,7 @@ mod companion;
 pub(crate) mod declared;
 mod emitted;
 pub(crate) mod event;
+mod hottest;
 pub(crate) mod invalidates;
 mod member;
 mod owned;

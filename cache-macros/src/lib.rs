@@ -60,7 +60,7 @@ use crate::function::Function;
 /// | `on_timeout = \|\| DbError::Timeout` | the error that is answered then | |
 /// | `codec = json`, `msgpack`, `postcard` | how values are written; the last two need the feature of their name | the type's or the cache's, JSON |
 /// | `compress = lz4`, `zstd`, `off` | how values of 1 KiB and more are compressed; needs the feature of its name | the cache's, `off` |
-/// | `encrypt = on`, `off` | nobody else can read values in Redis, make them up, or move them to another key; needs the feature `encryption` and the cache's `secrets` | the cache's, `off` |
+/// | `encrypt = on`, `off` | nobody else can read values in Redis, make them up, or move them to another key; needs the feature `encryption` and the cache's `secrets`; no report tells the keys | the cache's, `off` |
 /// | `sign = on`, `off` | nobody else can make values up or move them; they stay readable | the cache's, `off` |
 /// | `max_size = "64KB"`, `65536` | the largest value that is stored, as it is encoded: bytes, or B, KB, MB, GB of 1024 each; a larger one is answered and not kept | the cache's, 1 MiB |
 /// | `version = 2` | set it higher when the answer's type changes: older answers are not read | `0` |
@@ -168,6 +168,7 @@ use crate::function::Function;
 /// | `key(K) -> Key` | the key of a call |
 /// | `pattern(Option<K>) -> Pattern` | all calls that agree with what is given |
 /// | `async invalidate(C)` | clears one call's answer |
+/// | `hottest(usize) -> Hottest<…>` | the hottest keys, to warm by |
 /// | `async peek(C) -> Option<Answer>` | what is stored; the function is not called |
 /// | `async put(C, answer)` | stores an answer, or the value in it; a write that comes between the making of the value and this call is not seen |
 /// | `async refresh(…) -> Answer` | calls without looking, and stores |
@@ -178,7 +179,7 @@ use crate::function::Function;
 /// those of the answer besides; `refresh` and `uncached` keep all.
 ///
 /// Beside a method `goal` whose visibility is written (`pub`, `pub(crate)`, `pub(self)`) stand methods: `goal_key`,
-/// `goal_pattern`, `goal_invalidate`, `goal_peek`, `goal_put`, `goal_refresh`, `goal_uncached`. A method without written
+/// `goal_pattern`, `goal_invalidate`, `goal_hottest`, `goal_peek`, `goal_put`, `goal_refresh`, `goal_uncached`. A method without written
 /// visibility may be one of a trait, and has no companion.
 ///
 /// An associated function without `self` has them too, when it mentions `Self` in itself or in the attribute:
@@ -344,7 +345,7 @@ pub fn invalidates(
 /// | `codec`, `compress`, `encrypt`, `sign`, `max_size` | as of [`macro@cached`], for functions and by hand | the cache's |
 /// | `crate = path` | where `cache_runtime` is found | `::cache_runtime` |
 ///
-/// A declaration is a function of its name, which makes the key, and an empty enum of that name with `key`, `pattern` and `invalidate`,
+/// A declaration is a function of its name, which makes the key, and an empty enum of that name with `key`, `pattern`, `invalidate` and `hottest`,
 /// as they stand beside cached functions.
 ///
 /// A cached function takes its namespace, ttl, version and way of storing from the declaration; what is stored by hand under the key and what the function

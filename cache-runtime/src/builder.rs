@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::cache::Cache;
 use crate::codec::Codec;
 use crate::compression::Compression;
-use crate::engine::{Background, Contests, Engine, Packing, Patience, Switches};
+use crate::engine::{Background, Contests, Engine, Packing, Patience, Remembering, Switches};
 use crate::environment;
 use crate::error::ConfigError;
 use crate::flight::Flights;
@@ -65,6 +65,7 @@ pub struct Builder {
     pub(crate) local_capacity: u64,
     pub(crate) local_staleness: Duration,
     pub(crate) packing: Packing,
+    pub(crate) analytics: bool,
 }
 
 impl Builder {
@@ -101,6 +102,7 @@ impl Builder {
                 max_size: 1 << 20,
                 prefix: None,
             },
+            analytics: true,
         }
     }
 
@@ -323,6 +325,14 @@ impl Builder {
         self
     }
 
+    /// Whether calls are analysed for [`Cache::report`]: how long look-ups and loads take, how many keys there are, which are the hottest, and what
+    /// becomes of the answers that are stored. It costs some 10 ns a hit, and at most 140 KiB of memory for each cached function. Without it the report has
+    /// counters alone, and no key is remembered for warming. Default: `true`.
+    pub fn analytics(mut self, on: bool) -> Self {
+        self.analytics = on;
+        self
+    }
+
     /// Makes the cache.
     ///
     /// # Errors
@@ -396,7 +406,8 @@ impl Builder {
             near,
             flights: Arc::new(Flights::new()),
             background: Background::new(self.background_loads),
-            register: Register::default(),
+            register: Register::new(self.analytics),
+            remembering: Remembering::new(),
             outbox: Outbox::new(self.pending_invalidations),
             switches: Switches::new(self.enabled),
             patience: Patience {

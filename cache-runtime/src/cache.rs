@@ -13,6 +13,7 @@ use crate::error::{ConfigError, Error};
 use crate::event::Event;
 use crate::key::Target;
 use crate::observe::Stats;
+use crate::report::Report;
 use crate::scope;
 use crate::site::Site;
 use crate::source::{self, Observations};
@@ -116,6 +117,44 @@ impl Cache {
         self.engine
             .register
             .stats(&self.engine.outbox, &self.engine.near)
+    }
+
+    /// What this cache has been worth since it was built, and what would make it better: times, keys, bytes, hottest keys, and recommendations with the
+    /// figures that they rest on. It is of this process; others of the fleet have their own.
+    ///
+    /// ```
+    /// use cache_runtime::{Cache, cached};
+    ///
+    /// #[cached("squares", "1m")]
+    /// async fn square(n: u64) -> u64 {
+    ///     n * n
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// square(7).await;
+    /// square(7).await;
+    /// let report = Cache::current().report();
+    /// let squares = report.function("square").expect("it was called");
+    /// assert_eq!((squares.usage.hit_rate, squares.usage.keys), (Some(0.5), Some(1)));
+    /// assert_eq!(squares.hottest[0].key, "squares:7");
+    /// assert!(report.recommendations.is_empty()); // two calls say nothing
+    /// println!("{report}");
+    /// # }
+    /// ```
+    pub fn report(&self) -> Report {
+        Report::of(&self.engine)
+    }
+
+    /// Tells Redis now which keys were hot since it was told last, so that [`Warming::hottest`](crate::Warming::hottest) finds them after a restart. It is for
+    /// the end of a program: while there are calls, it is done every 30 seconds.
+    ///
+    /// Redis adds up the calls of all instances, for 1,000 keys of each function at most. What was called 6 hours ago counts half, and after 14 days
+    /// without a call all is forgotten. When Redis is away nothing is told, and without Redis there is nobody to tell.
+    ///
+    /// Safe to drop at any time.
+    pub async fn remember_hottest(&self) {
+        self.engine.remember_hottest().await;
     }
 
     /// `"redis"`, or `"memory"` for the store of this process.

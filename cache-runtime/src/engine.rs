@@ -7,7 +7,9 @@ mod budget;
 mod by_hand;
 mod contests;
 mod lease;
+mod observing;
 mod packing;
+mod remembering;
 mod session;
 mod storing;
 mod switches;
@@ -22,6 +24,7 @@ pub(crate) use self::budget::Patience;
 pub(crate) use self::contests::Contests;
 pub(crate) use self::lease::BACK_OFF;
 pub(crate) use self::packing::Packing;
+pub(crate) use self::remembering::Remembering;
 pub(crate) use self::session::{Found, Loading, Request, Session, Step};
 pub(crate) use self::storing::Loaded;
 pub(crate) use self::switches::Switches;
@@ -40,6 +43,7 @@ pub(crate) struct Engine {
     pub(crate) flights: Arc<Flights>,
     pub(crate) background: Background,
     pub(crate) register: Register,
+    pub(crate) remembering: Remembering,
     pub(crate) outbox: Outbox,
     pub(crate) switches: Switches,
     pub(crate) patience: Patience,

@@ -1,5 +1,6 @@
 //! Keys, patterns and tags: what an answer is stored under, and what an invalidation names.
 
+mod decode;
 mod encode;
 mod pattern;
 
@@ -7,6 +8,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+pub(crate) use decode::values;
 pub(crate) use encode::{is_plain, shows_itself};
 pub use pattern::{Pattern, PatternError};
 pub(crate) use pattern::{Reach, is_of_key};

@@ -85,6 +85,13 @@
 //! # Warming
 //!
 //! [`Warming`] calls cached functions for many arguments before anybody waits for them, so many at a time, and tells what came of it.
+//! [`Warming::hottest`] does it by observed use: for the keys that the fleet has called most, also before a restart.
+//!
+//! # Reports
+//!
+//! [`Cache::report`] tells of each function what its cache is worth: how long loads and look-ups take, what the hits have saved, how many keys there
+//! are and which are the hottest, what part of the answers is never used or never changes. From these figures it recommends: a longer ttl, no caching,
+//! a near cache.
 //!
 //! # How values are stored
 //!
@@ -121,12 +128,14 @@
 //! | `lz4`, `zstd` | compressed values; `zstd` takes a C compiler |
 //! | `msgpack`, `postcard` | values as MessagePack, as postcard |
 //! | `jobs` | `Jobs`: things that are done at certain times, by one instance of the fleet |
+//! | `progress` | a bar on a terminal while [`Warming`] runs, with indicatif |
 //! | `tls` | `rediss://`, `tls_ca`, `tls_client`: Redis over TLS, with rustls |
 //!
 //! With `tls` nothing has to be installed by hand: rustls' default provider of cryptography is used where the program has one, and `ring` becomes
 //! it, with the first connection, where there is none. A program that installs its own does so before its first cached call.
 
 mod after_commit;
+mod analytics;
 mod behind;
 mod builder;
 mod by_hand;
@@ -144,6 +153,7 @@ mod flight;
 #[doc(hidden)]
 pub mod fuzzing;
 mod generations;
+mod hottest;
 #[cfg(feature = "jobs")]
 mod jobs;
 mod key;
@@ -156,6 +166,7 @@ mod policy;
 pub mod private;
 mod protection;
 mod rate_limit;
+mod report;
 mod scope;
 mod shape;
 mod site;
@@ -168,6 +179,7 @@ mod wakes;
 mod warm;
 
 pub use after_commit::AfterCommit;
+pub use analytics::HotKey;
 pub use behind::{Counters, Values, Write, WriteBehind, WriteBehindStats};
 pub use builder::Builder;
 pub use by_hand::{Everything, Namespace};
@@ -177,6 +189,7 @@ pub use codec::{Codec, Nearby, Storable};
 pub use compression::Compression;
 pub use error::{ConfigError, Error, ErrorKind};
 pub use event::Event;
+pub use hottest::Hottest;
 #[cfg(feature = "jobs")]
 pub use jobs::{Job, JobOutcome, JobRecord, JobRun, Jobs, RunningJobs};
 pub use key::{Key, KeyPart, Pattern, PatternError, Tag, Target};
@@ -187,5 +200,6 @@ pub use protection::Protection;
 #[cfg(feature = "encryption")]
 pub use protection::Secrets;
 pub use rate_limit::{Allowance, RateLimit};
+pub use report::{Advice, FunctionReport, Recommendation, Report, Severity, Usage};
 pub use source::{Observations, Observed, Source};
 pub use warm::{Outcome, Progress, SetReport, WarmReport, Warming, WarmingEnd};

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use crate::analytics::{Analysis, Weight};
 use crate::near::Near;
 use crate::outbox::Outbox;
 use crate::site::Site;
@@ -26,7 +27,7 @@ macro_rules! counters {
         }
 
         impl Counters {
-            fn counts(&self) -> Counts {
+            pub(crate) fn counts(&self) -> Counts {
                 Counts { $($name: self.$name.0.load(Ordering::Relaxed),)* }
             }
         }
@@ -107,6 +108,14 @@ impl Counts {
     }
 }
 
+impl Counters {
+    fn lookups(&self) -> u64 {
+        let answered = [&self.hits, &self.near_hits, &self.stale, &self.misses];
+        let numbers = answered.map(|counter| counter.0.load(Ordering::Relaxed));
+        numbers.iter().sum()
+    }
+}
+
 /// A number that only grows.
 #[derive(Debug, Default)]
 pub(crate) struct Counter(AtomicU64);
@@ -133,18 +142,40 @@ pub(crate) struct Function {
     pub(crate) namespace: &'static str,
     pub(crate) origin: u32,
     pub(crate) counters: Counters,
+    /// Beyond its counters; `None` where that is switched off, and for what is no cached function.
+    pub(crate) analysis: Option<Box<Analysis>>,
     /// Another function of this cache has the same keys: this one is not cached.
     pub(crate) shadowed: bool,
 }
 
+impl Function {
+    /// How closely its next call is looked at.
+    pub(crate) fn weight(&self) -> Weight {
+        match self.analysis {
+            Some(_) => Weight::of_next(self.counters.lookups()),
+            None => Weight::NONE,
+        }
+    }
+}
+
 /// The functions that a cache has met.
-#[derive(Default)]
 pub(crate) struct Register {
+    /// Whether their calls are analysed.
+    analytics: bool,
+    since: Instant,
     /// By the site's number.
     functions: RwLock<Vec<Option<Arc<Function>>>>,
 }
 
 impl Register {
+    pub(crate) fn new(analytics: bool) -> Self {
+        Self {
+            analytics,
+            since: Instant::now(),
+            functions: RwLock::default(),
+        }
+    }
+
     pub(crate) fn function(&self, site: &'static Site) -> Arc<Function> {
         let number = site.number();
         let known = self
@@ -189,18 +220,31 @@ impl Register {
             namespace: site.namespace(),
             origin,
             counters: Counters::default(),
+            analysis: (self.analytics && site.answers())
+                .then(|| Box::new(Analysis::new(site.shows_keys()))),
             shadowed: twin.is_some(),
         });
         functions[number] = Some(function.clone());
         function
     }
 
-    pub(crate) fn stats(&self, outbox: &Outbox, near: &Near) -> Stats {
+    /// All of them.
+    pub(crate) fn functions(&self) -> Vec<Arc<Function>> {
         let functions = self
             .functions
             .read()
             .unwrap_or_else(PoisonError::into_inner);
-        let functions = functions.iter().flatten().map(|function| FunctionStats {
+        functions.iter().flatten().cloned().collect()
+    }
+
+    /// How long the cache has been there.
+    pub(crate) fn age(&self) -> Duration {
+        self.since.elapsed()
+    }
+
+    pub(crate) fn stats(&self, outbox: &Outbox, near: &Near) -> Stats {
+        let functions = self.functions();
+        let functions = functions.iter().map(|function| FunctionStats {
             function: function.site.function,
             namespace: function.namespace,
             counts: function.counters.counts(),
@@ -260,15 +304,16 @@ impl Stats {
 
     /// What the function of this path (`crate::module::name`) has done; the end of the path suffices.
     pub fn function(&self, path: &str) -> Option<Counts> {
-        let named = |function: &&FunctionStats| {
-            let rest = function.function.strip_suffix(path);
-            rest.is_some_and(|rest| rest.is_empty() || rest.ends_with("::"))
-        };
-        self.functions
-            .iter()
-            .find(named)
-            .map(|function| function.counts)
+        let mut functions = self.functions.iter();
+        let named = functions.find(|function| ends_path(function.function, path));
+        named.map(|function| function.counts)
     }
+}
+
+/// Whether `end` is the whole of `path`, or the last of its names.
+pub(crate) fn ends_path(path: &str, end: &str) -> bool {
+    let rest = path.strip_suffix(end);
+    rest.is_some_and(|rest| rest.is_empty() || rest.ends_with("::"))
 }
 
 /// What one annotated function has done.
@@ -281,4 +326,36 @@ pub struct FunctionStats {
     pub namespace: &'static str,
     /// How often each thing has happened.
     pub counts: Counts,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protection::Protection;
+
+    const fn hidden() -> Site {
+        let mut site = Site::new("hidden", "b:{}");
+        site.policy.storage.protection = Some(Protection::Encrypted);
+        site
+    }
+
+    #[test]
+    fn only_cached_functions_are_analysed_and_none_where_it_is_switched_off() {
+        static CACHED: Site = Site::new("cached", "a:{}");
+        static HIDDEN: Site = hidden();
+        static WRITING: Site = Site::new("writing", "");
+        let (on, off) = (Register::new(true), Register::new(false));
+        let keys_of = |site| {
+            let function = on.function(site);
+            function.analysis.as_ref().map(|analysis| {
+                analysis.missed("b:7", Weight::of_next(0));
+                analysis.hottest(9).len()
+            })
+        };
+        assert_eq!(keys_of(&CACHED), Some(1));
+        assert_eq!(keys_of(&HIDDEN), Some(0));
+        assert_eq!(keys_of(&WRITING), None);
+        assert_eq!(keys_of(Site::by_hand("sessions")), None);
+        assert!(off.function(&CACHED).analysis.is_none());
+    }
 }

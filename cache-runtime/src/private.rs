@@ -19,6 +19,7 @@ pub use crate::codec::Codec;
 pub use crate::compression::Compression;
 pub use crate::error::Error;
 pub use crate::event::Event;
+pub use crate::hottest::Hottest;
 pub use crate::key::{Key, KeyPart, Pattern, Segment, Tag, Target};
 pub use crate::policy::SingleFlight;
 pub use crate::protection::Protection;
@@ -57,6 +58,11 @@ pub fn pattern_in_doubt(template: &'static str, parts: &[Option<&dyn KeyPart>]) 
 /// A tag string; the expansion has checked it.
 pub fn tag(template: &'static str, parts: &[&dyn KeyPart]) -> Tag {
     Tag::of(template, parts)
+}
+
+/// The hottest keys of a function or a declaration.
+pub fn hottest<T>(site: &'static Site, most: usize) -> Hottest<T> {
+    Hottest::new(site, most)
 }
 
 /// Encodes a value that the body will move away.

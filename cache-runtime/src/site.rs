@@ -8,7 +8,6 @@ use crate::codec::Codec;
 use crate::compression::Compression;
 use crate::policy::{Policy, SingleFlight};
 use crate::protection::Protection;
-use crate::sync::lock;
 
 /// How what is done by hand is called where functions have their names.
 const BY_HAND: &str = "by hand";
@@ -152,7 +151,7 @@ impl Site {
         static KNOWN: LazyLock<Mutex<HashMap<String, &'static Site>>> =
             LazyLock::new(Mutex::default);
         static OTHERS: Site = Site::new(BY_HAND, "{other namespaces}");
-        let mut known = lock(&KNOWN);
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(site) = known.get(namespace) {
             return site;
         }
@@ -241,6 +240,16 @@ impl Site {
     pub const fn single_flight(mut self, single_flight: SingleFlight) -> Self {
         self.policy.single_flight = single_flight;
         self
+    }
+
+    /// Whether it is a function whose answers are cached.
+    pub(crate) fn answers(&self) -> bool {
+        !self.template.is_empty() && self.function != BY_HAND
+    }
+
+    /// Whether its keys may be told, in reports and among the hottest keys that a fleet remembers: not where the values are nobody's business.
+    pub(crate) const fn shows_keys(&self) -> bool {
+        !matches!(self.policy.storage.protection, Some(Protection::Encrypted))
     }
 
     /// The literal segments before the first value.

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::analytics::HotKey;
 use crate::behind::queue::{Depth, Entry, Id, Kind};
 use crate::envelope::Head;
 use crate::generations::Stamp;
@@ -225,6 +226,11 @@ impl Store {
             Self::Memory(_) => 1,
             Self::Redis(_) => TOGETHER,
         }
+    }
+
+    /// Whether other instances may use it too.
+    pub(crate) fn is_shared(&self) -> bool {
+        matches!(self, Self::Redis(_))
     }
 
     /// Whether it is known that nothing can be asked of it now: its circuit is open. Takes no time.
@@ -469,6 +475,32 @@ impl Store {
         match self {
             Self::Memory(memory) => memory.counts.allow(key, limit, n),
             Self::Redis(redis) => redis.allow(key, limit, n, patience).await,
+        }
+    }
+
+    /// Adds calls to what is remembered of the keys of `template`. A process by itself has nobody to tell.
+    pub(crate) async fn remember(
+        &self,
+        template: &str,
+        called: &[HotKey],
+        patience: Duration,
+    ) -> Result<(), StoreError> {
+        match self {
+            Self::Memory(_) => Ok(()),
+            Self::Redis(redis) => redis.remember(template, called, patience).await,
+        }
+    }
+
+    /// The hottest keys of `template` that are remembered, the hottest first.
+    pub(crate) async fn hottest(
+        &self,
+        template: &str,
+        most: usize,
+        patience: Duration,
+    ) -> Result<Vec<String>, StoreError> {
+        match self {
+            Self::Memory(_) => Ok(Vec::new()),
+            Self::Redis(redis) => redis.hottest(template, most, patience).await,
         }
     }
 

@@ -2,6 +2,8 @@
 //!
 //! All of it runs in the caller's task: nothing is spawned, so that whoever drops [`Warming::run`] stops it.
 
+#[cfg(feature = "progress")]
+mod bar;
 mod item;
 mod progress;
 mod report;
@@ -11,7 +13,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+use futures_util::future::{self, FutureExt as _};
 use futures_util::stream::{self, Stream, StreamExt as _};
+use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout_at};
 
 pub use self::item::Outcome;
@@ -19,12 +23,20 @@ use self::item::{Fate, Item};
 pub use self::progress::Progress;
 use self::progress::Teller;
 pub use self::report::{SetReport, WarmReport, WarmingEnd};
+use crate::hottest::Hottest;
 use crate::scope;
 
 /// After so many answers in a row that could not be stored, as the store is away, there is nothing to warm.
 const AWAY: usize = 10;
 
 type Items<'a> = Pin<Box<dyn Stream<Item = Item<'a>> + Send + 'a>>;
+
+/// One set of items, before it is its turn.
+enum Set<'a> {
+    Given(Items<'a>),
+    /// Asked for when it is.
+    Remembered(Pin<Box<dyn Future<Output = Items<'a>> + Send + 'a>>),
+}
 
 /// Sets of calls to be made before anybody waits for them.
 ///
@@ -52,7 +64,7 @@ type Items<'a> = Pin<Box<dyn Stream<Item = Item<'a>> + Send + 'a>>;
 /// ```
 #[must_use = "nothing is warmed before `run`"]
 pub struct Warming<'a> {
-    sets: Vec<(String, Items<'a>)>,
+    sets: Vec<(String, Set<'a>)>,
     concurrency: usize,
     deadline: Option<Duration>,
     progress: Progress,
@@ -66,7 +78,7 @@ impl<'a> Warming<'a> {
             sets: Vec::new(),
             concurrency: 16,
             deadline: None,
-            progress: Progress::Events,
+            progress: Progress::default(),
             reloads: false,
         }
     }
@@ -100,7 +112,58 @@ impl<'a> Warming<'a> {
         F: Future<Output: Outcome> + Send + 'a,
     {
         let items = items.map(move |item| item::begin(|| call(item)));
-        self.sets.push((name.into(), Box::pin(items)));
+        self.sets.push((name.into(), Set::Given(Box::pin(items))));
+        self
+    }
+
+    /// One call for each of the hottest keys of a function, the hottest first: those that the fleet has called most
+    /// ([`Cache::remember_hottest`]), and without Redis those of this process.
+    ///
+    /// The arguments are read back from the keys. A key that does not say all of them, as it was hashed for its length or a part of it is made of several
+    /// values, is skipped and counted.
+    ///
+    /// ```
+    /// use cache_runtime::{Warming, cached};
+    ///
+    /// #[cached("squares", "1m")]
+    /// async fn square(n: u64) -> u64 {
+    ///     n * n
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// square(7).await;
+    /// let report = Warming::new()
+    ///     .hottest("squares", square::hottest(100), |n| async move {
+    ///         square(n).await;
+    ///     })
+    ///     .run()
+    ///     .await;
+    /// assert_eq!(report.sets[0].fresh, 1);
+    /// # }
+    /// ```
+    ///
+    /// [`Cache::remember_hottest`]: crate::Cache::remember_hottest
+    pub fn hottest<T, F>(
+        mut self,
+        name: impl Into<String>,
+        keys: Hottest<T>,
+        call: impl Fn(T) -> F + Send + 'a,
+    ) -> Self
+    where
+        T: DeserializeOwned + Send + 'a,
+        F: Future<Output: Outcome> + Send + 'a,
+    {
+        let items = async move {
+            let keys = stream::iter(keys.recall().await);
+            let items = keys.map(move |arguments| match arguments {
+                Some(arguments) => item::begin(|| call(arguments)),
+                None => future::ready(Fate::Skipped).boxed(),
+            });
+            Box::pin(items) as Items<'a>
+        };
+        self.sets
+            .push((name.into(), Set::Remembered(Box::pin(items))));
         self
     }
 
@@ -123,7 +186,7 @@ impl<'a> Warming<'a> {
         self
     }
 
-    /// How it is told. Default: [`Progress::Events`].
+    /// How it is told. Default: [`Progress::Auto`].
     pub fn progress(mut self, progress: Progress) -> Self {
         self.progress = progress;
         self
@@ -147,9 +210,17 @@ impl<'a> Warming<'a> {
         let mut sets = Vec::with_capacity(self.sets.len());
         for (name, items) in self.sets {
             let mut set = SetReport::new(name);
+            let set_began = Instant::now();
+            let items = match items {
+                Set::Given(items) => items,
+                Set::Remembered(recall) if end == WarmingEnd::Complete => {
+                    let recalled = before(until, recall).await;
+                    recalled.unwrap_or_else(|| Box::pin(stream::empty()))
+                }
+                Set::Remembered(_) => Box::pin(stream::empty()),
+            };
             let mut calls = items.buffer_unordered(self.concurrency);
             if end == WarmingEnd::Complete {
-                let set_began = Instant::now();
                 let teller = Teller::begin(self.progress, &set.name, calls.size_hint());
                 end = warm(&mut calls, &mut set, until, teller).await;
                 set.took = set_began.elapsed();
@@ -173,12 +244,10 @@ async fn warm(
     let end = loop {
         // Calls that never wait would neither see the deadline nor let others run.
         tokio::task::consume_budget().await;
-        let next = match until {
-            Some(until) if Instant::now() >= until => break WarmingEnd::Deadline,
-            Some(until) => timeout_at(until, calls.next()).await,
-            None => Ok(calls.next().await),
-        };
-        let Ok(next) = next else {
+        if until.is_some_and(|until| Instant::now() >= until) {
+            break WarmingEnd::Deadline;
+        }
+        let Some(next) = before(until, calls.next()).await else {
             break WarmingEnd::Deadline;
         };
         let Some(fate) = next else {
@@ -197,6 +266,14 @@ async fn warm(
     };
     teller.end(set, end);
     end
+}
+
+/// What `future` answers before the deadline.
+async fn before<F: Future>(until: Option<Instant>, future: F) -> Option<F::Output> {
+    match until {
+        Some(until) => timeout_at(until, future).await.ok(),
+        None => Some(future.await),
+    }
 }
 
 impl Default for Warming<'_> {

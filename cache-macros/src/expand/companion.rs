@@ -10,7 +10,7 @@ use super::member::{
     Kind, Member, frame, key_generics, member_name, method_conditions, owned, takes, turbofish,
     unshadowing, whole_call,
 };
-use super::{Probe, handle, ours, private, shared};
+use super::{Probe, handle, hottest, ours, private, shared};
 use crate::mentions::Names;
 use crate::model::{Cached, Companion};
 
@@ -24,6 +24,7 @@ pub(super) fn expand(cached: &Cached) -> TokenStream {
         of_pattern(cached, &private),
         any(cached, &private),
         invalidate(cached, &private),
+        of_hottest(cached, &private),
     ];
     if let Some(answer) = cached.function.answer() {
         let answer = owned(answer.to_token_stream());
@@ -45,6 +46,7 @@ pub(super) fn of_declared(declared: &Cached, site: &TokenStream) -> TokenStream 
         of_pattern(declared, &private),
         any(declared, &private),
         invalidate(declared, &private),
+        of_hottest(declared, &private),
     ];
     let site = site_member(declared, &private, site);
     let members = members.iter().map(|member| member.expand(declared));
@@ -130,6 +132,11 @@ fn any(cached: &Cached, private: &TokenStream) -> Member {
             None => ours!(#private::pattern(#site, &[#(#parts),*])),
         },
     }
+}
+
+fn of_hottest(cached: &Cached, private: &TokenStream) -> Member {
+    let body = hottest::body(&site_of(cached), private);
+    hottest::member(cached, private, body)
 }
 
 fn invalidate(cached: &Cached, private: &TokenStream) -> Member {

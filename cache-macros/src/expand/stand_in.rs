@@ -7,7 +7,7 @@ use syn::Type;
 
 use super::companion::site_member;
 use super::member::{Kind, Member, frame, key_generics, owned, takes, whole_call};
-use super::{has_opaque_type, ours, untouched};
+use super::{has_opaque_type, hottest, ours, untouched};
 use crate::function::Function;
 use crate::mentions::Names;
 use crate::model::{Cached, Companion};
@@ -66,6 +66,7 @@ fn members(cached: &Cached, private: &TokenStream) -> TokenStream {
             Some(ours!(#private::Pattern)),
         ),
         member(cached, "invalidate", policy, Type::to_token_stream, None),
+        hottest::member(cached, private, nothing()),
     ];
     let answer = cached.function.answer();
     let can_be_named =

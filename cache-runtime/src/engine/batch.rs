@@ -1,6 +1,6 @@
 //! Calls of one function for many keys that go together: one look-up, one announcement, one load, one storing.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Engine;
 use super::budget::Budget;
@@ -60,10 +60,12 @@ impl Engine {
         }
         let ats: Vec<_> = asked.iter().map(|at| sessions[*at].address()).collect();
         let budget = Budget::of_call(&self.patience);
-        let seen = budget.spend(|patience| self.store.read_many(&ats, patience));
+        let seen = budget.timed(|patience| self.store.read_many(&ats, patience));
         match seen.await {
-            Ok(seen) => {
+            Ok((seen, took)) => {
+                let each = share(took, asked.len());
                 for (at, seen) in asked.into_iter().zip(seen) {
+                    sessions[at].time_lookup(each);
                     glances[at] = match sessions[at].interpret(seen) {
                         Ok(found) => Glance::Found(found),
                         Err(miss) => Glance::Missed(Miss {
@@ -128,6 +130,7 @@ impl Engine {
         ends: Vec<(&Session<'_>, Loading, Option<Loaded>, Option<near::Value>)>,
     ) {
         let (mut fillings, mut ended) = (Vec::new(), Vec::new());
+        let together = ends.len();
         for (session, loading, loaded, kept) in ends {
             let (flight, ticket) = (loading.flight, loading.ticket);
             let Some(mut loaded) = loaded else {
@@ -136,8 +139,11 @@ impl Engine {
                 }
                 continue;
             };
+            let took = loading.began.elapsed();
+            session.time_load(share(took, together));
             let ttl = session.settled_ttl(&mut loaded);
-            let entry = session.seal(loaded, ticket, loading.began.elapsed());
+            let content = session.content(&loaded);
+            let entry = session.seal(loaded, ticket, took);
             let seat = flight.map(|flight| {
                 flight.leader.share(entry.clone(), ttl);
                 flight.seat
@@ -146,7 +152,7 @@ impl Engine {
                 Some(ttl) => {
                     let size = entry.len();
                     fillings.push(session.filling(ticket, None, entry, ttl));
-                    ended.push((session, seat, ticket, size, ttl, kept));
+                    ended.push((session, seat, ticket, (content, size), ttl, kept));
                 }
                 None => {
                     if ttl.is_none() {
@@ -161,18 +167,26 @@ impl Engine {
         let budget = Budget::of_call(&self.patience);
         let filled = budget.spend(|patience| self.store.fill_many(&fillings, patience));
         let filled = filled.await;
-        for (at, (session, seat, ticket, size, ttl, kept)) in ended.into_iter().enumerate() {
+        for (at, (session, seat, ticket, (content, size), ttl, kept)) in
+            ended.into_iter().enumerate()
+        {
             let one = match &filled {
                 Ok(filled) => filled[at].clone(),
                 Err(error) => Err(error.clone()),
             };
             if session.filled(one).unwrap_or(false) {
+                session.analyse_stored(content, size, ttl);
                 session.keep_near(size, Some(ttl), kept);
             } else if let Some(seat) = seat {
                 seat.forget(ticket);
             }
         }
     }
+}
+
+/// What one of so many takes of a time that they share.
+fn share(time: Duration, of: usize) -> Duration {
+    time.div_f64(of.max(1) as f64)
 }
 
 impl Session<'_> {
@@ -210,10 +224,7 @@ impl Session<'_> {
 
     /// What to do about a load that was announced.
     fn take_part(&mut self, seat: Seat, ticket: Ticket, stores: bool) -> Part {
-        if self.request.mode == Mode::Usual {
-            self.function.counters.misses.one();
-            tracing::debug!(key = %self.request.key, "cache miss");
-        }
+        self.count_miss();
         self.missed.get_or_insert_with(Instant::now);
         if self.request.policy.single_flight == SingleFlight::Off {
             return Part::Lead(self.loading(None, ticket, stores));
@@ -247,7 +258,7 @@ impl Session<'_> {
     /// Counts a load that nobody is told of.
     pub(crate) fn loads_alone(&mut self) {
         self.missed.get_or_insert_with(Instant::now);
-        self.function.counters.loads.one();
+        self.count_load();
     }
 
     /// Another miss, of an entry whose value was not the answer's type.

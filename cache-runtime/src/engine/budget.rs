@@ -50,15 +50,28 @@ impl Budget {
     where
         F: Future<Output = Result<T, StoreError>>,
     {
+        let (answer, _) = self.timed(operation).await?;
+        Ok(answer)
+    }
+
+    /// The same, and tells how long it took.
+    pub(super) async fn timed<T, F>(
+        &self,
+        operation: impl FnOnce(Duration) -> F,
+    ) -> Result<(T, Duration), StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
         let left = self.left.load(Ordering::Relaxed);
         if left == 0 {
             return Err(StoreError::TimedOut);
         }
         let began = Instant::now();
         let answer = operation(self.operation.min(Duration::from_micros(left))).await;
-        let took = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let took = began.elapsed();
+        let spent = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         self.left
-            .store(left.saturating_sub(took), Ordering::Relaxed);
-        answer
+            .store(left.saturating_sub(spent), Ordering::Relaxed);
+        Ok((answer?, took))
     }
 }

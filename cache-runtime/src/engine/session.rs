@@ -11,6 +11,7 @@ use super::background::{Full, Place};
 use super::budget::Budget;
 use super::lease::{Lease, Led};
 use crate::after_commit::Held;
+use crate::analytics::Weight;
 use crate::codec::Codec;
 use crate::envelope::{self, Head, Label, Rejected};
 use crate::flight::{Leader, Seat, Turn};
@@ -50,6 +51,8 @@ pub(crate) struct Session<'a> {
     pub(super) engine: &'a Arc<Engine>,
     pub(super) request: Request<'a>,
     pub(super) function: Arc<Function>,
+    /// How closely it is looked at.
+    pub(super) weight: Weight,
     pub(super) budget: Budget,
     /// An entry whose value turned out not to be the answer's type: to be replaced.
     distrusted: Option<Head>,
@@ -145,6 +148,7 @@ impl Engine {
             engine: self,
             local: request.policy.local,
             request,
+            weight: function.weight(),
             function,
             budget,
             distrusted: None,
@@ -325,10 +329,7 @@ impl<'a> Session<'a> {
         let Some(ticket) = opened.await? else {
             return Ok(None);
         };
-        if self.request.mode == Mode::Usual {
-            self.function.counters.misses.one();
-            tracing::debug!(key = %self.request.key, "cache miss");
-        }
+        self.count_miss();
         let step = match opening {
             Opening::Missed(head) if self.leads_in_fleet(ticket, stores) => {
                 self.fleet_turn(seat, ticket, stores, &head).await?
@@ -553,7 +554,7 @@ impl<'a> Session<'a> {
     }
 
     pub(super) fn loading(&self, flight: Option<Flight>, ticket: Ticket, stores: bool) -> Loading {
-        self.function.counters.loads.one();
+        self.count_load();
         Loading {
             flight,
             ticket,
@@ -565,12 +566,11 @@ impl<'a> Session<'a> {
 
     pub(super) async fn read(&self, at: Address<'_>) -> Result<Result<Found, Miss>, StoreError> {
         let engine = self.engine;
-        let began = Instant::now();
         let seen = self
             .budget
-            .spend(|patience| engine.store.read(at, patience));
-        let seen = seen.await?;
-        let took = began.elapsed();
+            .timed(|patience| engine.store.read(at, patience));
+        let (seen, took) = seen.await?;
+        self.time_lookup(took);
         if took > engine.slow {
             tracing::warn!(key = %self.request.key, ?took, "slow cache look-up");
         }
@@ -695,6 +695,7 @@ impl<'a> Session<'a> {
     pub(crate) fn served_near(&mut self) {
         self.source = Source::NearHit;
         self.function.counters.near_hits.one();
+        self.analyse_hit(0);
         tracing::debug!(key = %self.request.key, "near cache hit");
     }
 
@@ -706,10 +707,12 @@ impl<'a> Session<'a> {
             Source::Hit => {
                 self.keep_near(found.entry.len(), found.fresh, kept);
                 counters.hits.one();
+                self.analyse_hit(found.entry.len());
                 tracing::debug!(key = %self.request.key, "cache hit");
             }
             Source::Stale => {
                 counters.stale.one();
+                self.analyse_hit(found.entry.len());
                 tracing::debug!(key = %self.request.key, "stale answer served");
             }
             _ => counters.coalesced.one(),
@@ -741,7 +744,7 @@ impl<'a> Session<'a> {
     fn alone(&mut self, source: Source) -> Step {
         self.source = source;
         self.missed.get_or_insert_with(Instant::now);
-        self.function.counters.loads.one();
+        self.count_load();
         Step::Alone
     }
 

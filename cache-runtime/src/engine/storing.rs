@@ -79,15 +79,18 @@ impl Session<'_> {
             }
             return self.end_unstored(lease).await;
         };
+        let took = began.elapsed();
+        self.time_load(took);
         let ttl = self.settled_ttl(&mut loaded);
-        let entry = self.seal(loaded, ticket, began.elapsed());
+        let content = self.content(&loaded);
+        let entry = self.seal(loaded, ticket, took);
         let size = entry.len();
         let seat = flight.map(|flight| {
             flight.leader.share(entry.clone(), ttl);
             flight.seat
         });
         let stored = match ttl {
-            Some(ttl) if stores => self.fill(ticket, lease, entry, ttl).await,
+            Some(ttl) if stores => self.fill(ticket, lease, entry, content, ttl).await,
             Some(_) => false,
             None => {
                 self.end_unstored(lease).await;
@@ -124,9 +127,10 @@ impl Session<'_> {
             .spend(|patience| engine.store.open(at, &opening, patience));
         match opened.await {
             Ok(Some(ticket)) => {
+                let content = self.content(&loaded);
                 let entry = self.seal(loaded, ticket, Duration::ZERO);
                 let size = entry.len();
-                if self.fill(ticket, None, entry, ttl).await {
+                if self.fill(ticket, None, entry, content, ttl).await {
                     self.keep_near(size, Some(ttl), kept);
                 }
             }
@@ -178,12 +182,13 @@ impl Session<'_> {
         ticket: Ticket,
         lease: Option<Lease>,
         entry: Bytes,
+        content: Option<u64>,
         ttl: Duration,
     ) -> bool {
         if !self.may_store(ticket) {
             return false;
         }
-        let engine = self.engine;
+        let (engine, size) = (self.engine, entry.len());
         let (key, filling) = self.filling(ticket, lease.as_ref(), entry, ttl);
         let filled = self
             .budget
@@ -192,7 +197,11 @@ impl Session<'_> {
         if let (Ok(_), Some(lease)) = (&filled, lease) {
             lease.was_ended();
         }
-        self.filled(filled).unwrap_or(false)
+        let stored = self.filled(filled).unwrap_or(false);
+        if stored {
+            self.analyse_stored(content, size, ttl);
+        }
+        stored
     }
 
     /// Whether no writer has announced anything; counted where one has.

@@ -12,6 +12,7 @@
 //! | `prefix:%count:{prefix:api:calls:7}` | a counter |
 //! | `prefix:%limit:{prefix:api:calls:7}:fixed60000` | hash: the window of a rate limit |
 //! | `prefix:%lock:{prefix:%lock:reports:7}` | hash: who holds a lock, until when, and its last fencing token |
+//! | `prefix:%hottest:{prefix:agents:*}` | sorted set: the hottest keys of a function; with `:halved`, that they were halved lately |
 //! | `prefix:%fence:{prefix:exec:dashboard:ws12}` | while a load runs: its fence, in the entry's slot of a cluster |
 //! | `prefix:%behind:{prefix:views}:stream`, `…:pending`, `…:dead` | lasting: writes that wait for their source, what readers see of them, what could not be read |
 //! | `prefix:%behind:{prefix:views}:lease` | which consumer hands them to the source |
@@ -22,6 +23,7 @@ mod behind;
 mod change;
 mod counting;
 mod filling;
+mod hottest;
 #[cfg(feature = "jobs")]
 mod jobs;
 mod lease;

@@ -47,6 +47,7 @@ pub(super) enum Fate {
     Fresh,
     Degraded,
     Bypassed,
+    Skipped,
     Failed(String),
 }
 

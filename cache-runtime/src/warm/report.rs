@@ -54,6 +54,8 @@ pub struct SetReport {
     pub degraded: u64,
     /// Items whose calls did not look: switched off, or no cached function was called.
     pub bypassed: u64,
+    /// Hottest keys whose arguments cannot be read back from the key.
+    pub skipped: u64,
     /// Items that were not called, or not to the end. At least so many, where the set does not tell its length.
     pub left: u64,
     /// Of this set; serialized in seconds.
@@ -71,9 +73,9 @@ impl SetReport {
         }
     }
 
-    /// Items that were called to the end.
+    /// Items that were called to the end, or skipped.
     pub fn done(&self) -> u64 {
-        self.loaded + self.fresh + self.failed + self.degraded + self.bypassed
+        self.loaded + self.fresh + self.failed + self.degraded + self.bypassed + self.skipped
     }
 
     pub(super) fn count(&mut self, fate: Fate) {
@@ -82,6 +84,7 @@ impl SetReport {
             Fate::Fresh => self.fresh += 1,
             Fate::Degraded => self.degraded += 1,
             Fate::Bypassed => self.bypassed += 1,
+            Fate::Skipped => self.skipped += 1,
             Fate::Failed(error) => {
                 self.failed += 1;
                 if self.errors.len() < ERRORS {
@@ -96,19 +99,20 @@ impl fmt::Display for WarmReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "{:<24} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>10}",
-            "set", "loaded", "fresh", "failed", "degraded", "bypassed", "left", "took"
+            "{:<24} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>10}",
+            "set", "loaded", "fresh", "failed", "degraded", "bypassed", "skipped", "left", "took"
         )?;
         for set in &self.sets {
             writeln!(
                 f,
-                "{:<24} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8.2} s",
+                "{:<24} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8.2} s",
                 set.name,
                 set.loaded,
                 set.fresh,
                 set.failed,
                 set.degraded,
                 set.bypassed,
+                set.skipped,
                 set.left,
                 set.took.as_secs_f64()
             )?;

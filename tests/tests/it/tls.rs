@@ -22,6 +22,7 @@ const RIGHTS: &[&str] = &[
     "+pttl",
     "+hmget",
     "+unlink",
+    "+zrevrange",
     "+scan",
     "+info",
     "+subscribe",
@@ -39,8 +40,12 @@ const RIGHTS: &[&str] = &[
     "+hset",
     "+hsetnx",
     "+incr",
+    "+pexpire",
     "+set",
     "+time",
+    "+zincrby",
+    "+zremrangebyrank",
+    "+zunionstore",
 ];
 
 #[cached(namespace = "rows:all", ttl = "1h", key = id, cache = world.cache)]
@@ -202,8 +207,11 @@ async fn a_user_with_restricted_rights_and_a_database() {
             assert_eq!(row(&here, 1).await, value);
             eventually("the push comes", async || near(&here, 1).await == value).await;
         }
+        here.cache.remember_hottest().await;
         tell(&mut redis, "SELECT", &["3"]).await;
-        assert!(redis.exists::<_, bool>("cache:rows:all:1").await.unwrap());
+        for name in ["cache:rows:all:1", "cache:%hottest:{cache:rows:all:*}"] {
+            assert!(redis.exists::<_, bool>(name).await.unwrap(), "{name}");
+        }
         let denied: Vec<redis::Value> = redis::cmd("ACL")
             .arg("LOG")
             .query_async(&mut redis)
