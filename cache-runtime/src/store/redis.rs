@@ -31,6 +31,7 @@ pub(crate) mod link;
 mod locking;
 mod many;
 mod scan;
+mod script;
 pub(crate) mod server;
 mod sweep;
 pub(crate) mod tls;
@@ -38,11 +39,12 @@ pub(crate) mod tls;
 use std::time::Duration;
 
 use redis::aio::ConnectionLike;
-use redis::{Client, Pipeline, RedisError, ScriptInvocation, Value};
+use redis::{Client, Pipeline, RedisError, Value};
 
 pub(crate) use self::lease::Asked;
 use self::link::{Link, Live, Settings};
 use self::many::{found, life};
+use self::script::Call;
 use super::{Address, Seen, StoreError};
 use crate::generations::{self, Field, ROOT, Stamp, Stamping};
 use crate::key::Tag;
@@ -169,13 +171,13 @@ impl Redis {
 
     async fn run<T>(
         &self,
-        script: &ScriptInvocation<'_>,
+        script: &Call,
         patience: Duration,
         read: impl Fn(&Live, Value) -> Result<T, RedisError>,
     ) -> Result<T, StoreError> {
         let read = &read;
         self.attempt(patience, move |live| async move {
-            let answer = script.invoke_async(&mut live.connection()).await?;
+            let answer = script.invoke(&live).await?;
             read(&live, answer)
         })
         .await

@@ -1,17 +1,17 @@
 //! Queues of writes: a stream with one consumer group, in one slot of a cluster with what readers see of it.
 
-use std::sync::LazyLock;
 use std::time::Duration;
 
-use redis::{Script, Value};
+use redis::Value;
 
+use super::script::Script;
 use super::{Redis, milliseconds};
 use crate::behind::queue::{Depth, Entry, Id, Kind, MOST_DEAD};
 use crate::store::StoreError;
 
-static ENQUEUE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("enqueue.lua")));
-static TAKE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("take.lua")));
-static SETTLE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("settle.lua")));
+static ENQUEUE: Script = Script::new(include_str!("enqueue.lua"));
+static TAKE: Script = Script::new(include_str!("take.lua"));
+static SETTLE: Script = Script::new(include_str!("settle.lua"));
 
 /// Id, key and value.
 type Taken = (String, Vec<u8>, Vec<u8>);
@@ -26,7 +26,7 @@ impl Redis {
         (key, value): (&[u8], &[u8]),
         patience: Duration,
     ) -> Result<bool, StoreError> {
-        let mut script = ENQUEUE.prepare_invoke();
+        let mut script = ENQUEUE.call();
         script
             .key(self.queue(queue, "stream"))
             .key(self.queue(queue, "pending"))
@@ -37,7 +37,7 @@ impl Redis {
         let script = &script;
         // Not again: it would be counted twice.
         self.attempt_once(patience, move |live| async move {
-            let answer: Value = script.invoke_async(&mut live.connection()).await?;
+            let answer: Value = script.invoke(&live).await?;
             Ok(answer == Value::Int(1))
         })
         .await
@@ -52,7 +52,7 @@ impl Redis {
         most: usize,
         patience: Duration,
     ) -> Result<Option<Vec<Entry>>, StoreError> {
-        let mut script = TAKE.prepare_invoke();
+        let mut script = TAKE.call();
         script
             .key(self.queue(queue, "stream"))
             .key(self.queue(queue, "lease"))
@@ -82,7 +82,7 @@ impl Redis {
         delivered: &[Id],
         patience: Duration,
     ) -> Result<bool, StoreError> {
-        let mut script = SETTLE.prepare_invoke();
+        let mut script = SETTLE.call();
         for part in ["stream", "pending", "lease", "dead"] {
             script.key(self.queue(queue, part));
         }

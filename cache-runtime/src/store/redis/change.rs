@@ -1,10 +1,10 @@
 //! Invalidating: one script that does all of it at once, and tells the near caches.
 
-use std::sync::LazyLock;
 use std::time::Duration;
 
-use redis::{Script, Value};
+use redis::Value;
 
+use super::script::Script;
 use super::{Redis, TAGS, field_name, mark_of_key, milliseconds, tag_field};
 use crate::generations::{self, Field, ROOT};
 use crate::key::{Pattern, Reach, Target};
@@ -17,7 +17,7 @@ const MOST_SCOPES: usize = 100_000;
 /// Marks of a domain that are kept one by one: each announcement of a load reads them all. Past that the whole domain is marked.
 const MOST_MARKS: usize = 1_000;
 
-static INVALIDATE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("invalidate.lua")));
+static INVALIDATE: Script = Script::new(include_str!("invalidate.lua"));
 
 impl Redis {
     pub(crate) async fn invalidate(
@@ -63,7 +63,7 @@ impl Redis {
             } => (milliseconds(lease).max(1), writer, says),
             Mark::Down { writer } => (0, writer, Busy::No),
         };
-        let mut script = INVALIDATE.prepare_invoke();
+        let mut script = INVALIDATE.call();
         script.key(self.pushes());
         for (hash, _) in &change.scopes {
             script.key(hash);

@@ -1,17 +1,17 @@
 //! Counters and rate limits. A request is never sent twice: it would count twice.
 
-use std::sync::LazyLock;
 use std::time::Duration;
 
-use redis::{Cmd, Script};
+use redis::Cmd;
 
+use super::script::Script;
 use super::{Redis, milliseconds};
 use crate::key::Key;
 use crate::rate_limit::{Allowance, RateLimit};
 use crate::store::{Counting, StoreError};
 
-static COUNT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("count.lua")));
-static LIMIT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("limit.lua")));
+static COUNT: Script = Script::new(include_str!("count.lua"));
+static LIMIT: Script = Script::new(include_str!("limit.lua"));
 
 impl Redis {
     pub(crate) async fn count(
@@ -20,16 +20,17 @@ impl Redis {
         counting: Counting,
         patience: Duration,
     ) -> Result<i64, StoreError> {
-        let mut script = COUNT.prepare_invoke();
+        let mut script = COUNT.call();
         script
             .key(self.counter_of(key))
             .arg(counting.by)
             .arg(milliseconds(counting.life))
             .arg(u8::from(counting.prolongs));
         let script = &script;
-        self.attempt_once(patience, move |live| async move {
-            script.invoke_async(&mut live.connection()).await
-        })
+        self.attempt_once(
+            patience,
+            move |live| async move { script.invoke(&live).await },
+        )
         .await
     }
 
@@ -61,7 +62,7 @@ impl Redis {
         patience: Duration,
     ) -> Result<Allowance, StoreError> {
         let name = format!("{0}%limit:{{{0}{key}}}:{1}", self.prefix, limit.name());
-        let mut script = LIMIT.prepare_invoke();
+        let mut script = LIMIT.call();
         script
             .key(name)
             .arg(limit.limit())
@@ -71,7 +72,7 @@ impl Redis {
         let script = &script;
         self.attempt_once(patience, move |live| async move {
             let (allowed, remaining, retry, reset): (bool, u32, i64, u64) =
-                script.invoke_async(&mut live.connection()).await?;
+                script.invoke(&live).await?;
             Ok(Allowance {
                 allowed,
                 limit: limit.limit(),

@@ -1,12 +1,11 @@
 //! Announcing loads, and storing what they bring.
 
-use std::sync::LazyLock;
 use std::time::Duration;
 
-use redis::{RedisError, Script, Value};
+use redis::{RedisError, Value};
 
 use super::link::Live;
-use super::many::ScriptCall;
+use super::script::{self, Call, Script};
 use super::{
     Redis, TAGS, field_name, link, mark_of_key, milliseconds, stamp, tag_field, unexpected,
 };
@@ -19,8 +18,8 @@ use crate::store::{Address, Busy, Filling, Opening, StoreError, Ticket};
 /// How long an abandoned load's fence stays. A load that takes longer is answered and not stored.
 const FENCE_LIFE: Duration = Duration::from_secs(600);
 
-static OPEN: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("open.lua")));
-static FILL: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("fill.lua")));
+static OPEN: Script = Script::new(include_str!("open.lua"));
+static FILL: Script = Script::new(include_str!("fill.lua"));
 
 impl Redis {
     pub(crate) async fn open_many(
@@ -34,7 +33,7 @@ impl Redis {
             .collect();
         let calls = &calls;
         self.attempt(patience, move |live| async move {
-            let answers = Self::call_many(&live, &OPEN, calls).await?;
+            let answers = script::invoke_all(&live, calls).await?;
             answers
                 .into_iter()
                 .map(|answer| ticket(&live, answer))
@@ -56,7 +55,7 @@ impl Redis {
         let calls = &calls;
         // Not again: what was stored meanwhile is not to be taken for a refusal.
         self.attempt_once(patience, move |live| async move {
-            let answers = Self::call_many(&live, &FILL, calls).await?;
+            let answers = script::invoke_all(&live, calls).await?;
             // What all of them meet is the server's state, not theirs.
             if let Some(Value::ServerError(error)) = answers.first()
                 && answers
@@ -77,7 +76,7 @@ impl Redis {
         .await
     }
 
-    fn opening(&self, at: Address<'_>, opening: &Opening) -> ScriptCall {
+    fn opening(&self, at: Address<'_>, opening: &Opening) -> Call {
         let key = at.key.as_str();
         let (replace, head) = match opening {
             Opening::Missed(head) => (0, head.as_slice()),
@@ -85,7 +84,7 @@ impl Redis {
         };
         let scopes = generations::scopes(key);
         let domain = generations::domain(key);
-        let mut call = ScriptCall::default();
+        let mut call = OPEN.call();
         call.key(self.entry(key))
             .key(self.fence(key))
             .key(self.domain(domain))
@@ -110,14 +109,14 @@ impl Redis {
         call
     }
 
-    fn filling(&self, key: &Key, filling: &Filling) -> ScriptCall {
+    fn filling(&self, key: &Key, filling: &Filling) -> Call {
         let push = if filling.replaces {
             near::encode(&[key.clone().into()])
         } else {
             String::new()
         };
         let key = key.as_str();
-        let mut call = ScriptCall::default();
+        let mut call = FILL.call();
         call.key(self.entry(key))
             .key(self.fence(key))
             .key(self.pushes())

@@ -1,10 +1,10 @@
 //! The hottest keys of each function, as the fleet remembers them.
 
-use std::sync::LazyLock;
 use std::time::Duration;
 
-use redis::{Cmd, Script};
+use redis::Cmd;
 
+use super::script::Script;
 use super::{Redis, milliseconds};
 use crate::analytics::{HALF_LIFE, HotKey};
 use crate::store::StoreError;
@@ -14,7 +14,7 @@ const LIFE: Duration = Duration::from_secs(14 * 24 * 60 * 60);
 /// Keys of each function.
 const MOST: usize = 1_000;
 
-static REMEMBER: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("remember.lua")));
+static REMEMBER: Script = Script::new(include_str!("remember.lua"));
 
 impl Redis {
     /// Adds these calls to what is remembered of the keys of `template`.
@@ -25,7 +25,7 @@ impl Redis {
         patience: Duration,
     ) -> Result<(), StoreError> {
         let name = self.hottest_of(template);
-        let mut script = REMEMBER.prepare_invoke();
+        let mut script = REMEMBER.call();
         script
             .key(&name)
             .key(format!("{name}:halved"))
@@ -37,9 +37,10 @@ impl Redis {
         }
         let script = &script;
         // Not again: it would be counted twice.
-        self.attempt_once(patience, move |live| async move {
-            script.invoke_async(&mut live.connection()).await
-        })
+        self.attempt_once(
+            patience,
+            move |live| async move { script.invoke(&live).await },
+        )
         .await
     }
 

@@ -2,20 +2,20 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use redis::{Pipeline, RedisError, Script, ScriptInvocation, Value};
+use redis::{Pipeline, RedisError, Value};
 
 use super::link::{self, Live};
+use super::script::{Call, Script};
 use super::{Redis, milliseconds, unexpected};
 use crate::jobs::history::{JobOutcome, JobRecord, KEPT, time};
 use crate::store::StoreError;
 use crate::store::jobs::{Claim, Cleaned, KEPT_FOR, Run, Said, Told, Vitals, Wish};
 
-static CLAIM: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("claim.lua")));
-static RUN: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("run.lua")));
-static RUNS: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("runs.lua")));
+static CLAIM: Script = Script::new(include_str!("claim.lua"));
+static RUN: Script = Script::new(include_str!("run.lua"));
+static RUNS: Script = Script::new(include_str!("runs.lua"));
 
 /// What `PTTL` says of a name without an expiry.
 const LASTING: i64 = -1;
@@ -157,7 +157,7 @@ impl Redis {
         self.attempt(patience, ask).await
     }
 
-    fn change_run(&self, run: &Run, lease: Duration) -> ScriptInvocation<'static> {
+    fn change_run(&self, run: &Run, lease: Duration) -> Call {
         let mut script = self.about(&RUN, &run.job);
         script
             .arg(run.token)
@@ -171,9 +171,9 @@ impl Redis {
     }
 
     /// `script`, of one job.
-    fn about(&self, script: &'static Script, job: &str) -> ScriptInvocation<'static> {
+    fn about(&self, script: &'static Script, job: &str) -> Call {
         let name = format!("{0}%job:{{{0}{job}}}", self.prefix);
-        let mut script = script.prepare_invoke();
+        let mut script = script.call();
         script.key(&name).key(format!("{name}:history"));
         script
     }

@@ -1,16 +1,16 @@
 //! Leases: who loads for the fleet.
 
-use std::sync::LazyLock;
 use std::time::Duration;
 
-use redis::{Script, Value};
+use redis::Value;
 
+use super::script::Script;
 use super::{Redis, milliseconds, unexpected};
 use crate::key::Key;
 use crate::store::{Lead, StoreError, Ticket};
 
-static LEASE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lease.lua")));
-static RELEASE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("release.lua")));
+static LEASE: Script = Script::new(include_str!("lease.lua"));
+static RELEASE: Script = Script::new(include_str!("release.lua"));
 
 impl Redis {
     pub(crate) async fn lease(
@@ -20,7 +20,7 @@ impl Redis {
         asked: Asked,
         patience: Duration,
     ) -> Result<Lead, StoreError> {
-        let mut script = LEASE.prepare_invoke();
+        let mut script = LEASE.call();
         script
             .key(self.lease_of(key.as_str()))
             .arg(asked.token)
@@ -33,7 +33,7 @@ impl Redis {
                 // Before it is asked, so that no end is missed.
                 live.hear_wakes(&self.link).await;
             }
-            let said: String = script.invoke_async(&mut live.connection()).await?;
+            let said: String = script.invoke(&live).await?;
             match said.as_str() {
                 "led" => Ok(Lead::Led),
                 "free" => Ok(Lead::Free),
@@ -77,7 +77,7 @@ impl Redis {
         failed: u64,
         patience: Duration,
     ) -> Result<bool, StoreError> {
-        let mut script = RELEASE.prepare_invoke();
+        let mut script = RELEASE.call();
         script
             .key(self.lease_of(key.as_str()))
             .arg(token)

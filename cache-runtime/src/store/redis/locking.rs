@@ -1,18 +1,18 @@
 //! Locks of the fleet.
 
-use std::sync::LazyLock;
 use std::time::Duration;
 
-use redis::{Script, Value};
+use redis::Value;
 
+use super::script::Script;
 use super::{Asked, Redis, milliseconds};
 use crate::store::{StoreError, Taken};
 
 /// How long the last fencing token is remembered after the lock has ended. The next one is later by the clock in any case.
 const FENCE_LIFE: Duration = Duration::from_secs(24 * 3600);
 
-static LOCK: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lock.lua")));
-static UNLOCK: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("unlock.lua")));
+static LOCK: Script = Script::new(include_str!("lock.lua"));
+static UNLOCK: Script = Script::new(include_str!("unlock.lua"));
 
 impl Redis {
     pub(crate) async fn lock(
@@ -21,7 +21,7 @@ impl Redis {
         asked: Asked,
         patience: Duration,
     ) -> Result<Taken, StoreError> {
-        let mut script = LOCK.prepare_invoke();
+        let mut script = LOCK.call();
         script
             .key(self.name_of_lock(name))
             .arg(asked.token)
@@ -34,7 +34,7 @@ impl Redis {
                 // Before it is asked, so that no end is missed.
                 live.hear_wakes(&self.link).await;
             }
-            let (fence, left): (u64, u64) = script.invoke_async(&mut live.connection()).await?;
+            let (fence, left): (u64, u64) = script.invoke(&live).await?;
             Ok(match fence {
                 0 => Taken::Held(Duration::from_millis(left)),
                 fence => Taken::Yes(fence),
@@ -51,7 +51,7 @@ impl Redis {
         lease: Duration,
         patience: Duration,
     ) -> Result<bool, StoreError> {
-        let mut script = UNLOCK.prepare_invoke();
+        let mut script = UNLOCK.call();
         script
             .key(self.name_of_lock(name))
             .arg(token)

@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use redis::aio::ConnectionLike;
-use redis::{Cmd, Pipeline, RedisError, Script, ToRedisArgs, Value};
+use redis::{Pipeline, RedisError, Value};
 
-use super::link::Live;
 use super::{NOT_A_STRING, ROOT_NAME, Redis, field_name, tag_field, unexpected};
 use crate::generations::{self, Field, ROOT, Stamping};
 use crate::store::{Address, Seen, StoreError};
@@ -128,72 +127,6 @@ impl Redis {
                 .collect()
         })
         .await
-    }
-
-    /// Calls `script` with each of `calls`, all in one round trip; the server may have forgotten the script.
-    pub(super) async fn call_many(
-        live: &Live,
-        script: &Script,
-        calls: &[ScriptCall],
-    ) -> Result<Vec<Value>, RedisError> {
-        let mut connection = live.connection();
-        let commands = pipeline(script, calls.iter());
-        let mut answers = connection
-            .req_packed_commands(&commands, 0, commands.len())
-            .await?;
-        let forgotten: Vec<usize> = (0..answers.len())
-            .filter(|at| matches!(&answers[*at], Value::ServerError(error) if error.code() == "NOSCRIPT"))
-            .collect();
-        if !forgotten.is_empty() {
-            script.load_async(&mut connection).await?;
-            let commands = pipeline(script, forgotten.iter().map(|at| &calls[*at]));
-            let again = connection
-                .req_packed_commands(&commands, 0, commands.len())
-                .await?;
-            for (at, answer) in forgotten.into_iter().zip(again) {
-                answers[at] = answer;
-            }
-        }
-        Ok(answers)
-    }
-}
-
-fn pipeline<'a>(script: &Script, calls: impl Iterator<Item = &'a ScriptCall>) -> Pipeline {
-    let mut commands = Pipeline::new();
-    for call in calls {
-        commands.add_command(call.command(script));
-    }
-    commands
-}
-
-/// What one call of a script is given.
-#[derive(Debug, Default)]
-pub(super) struct ScriptCall {
-    keys: Vec<String>,
-    arguments: Vec<Vec<u8>>,
-}
-
-impl ScriptCall {
-    pub(super) fn key(&mut self, key: String) -> &mut Self {
-        self.keys.push(key);
-        self
-    }
-
-    pub(super) fn arg<T: ToRedisArgs>(&mut self, argument: T) -> &mut Self {
-        argument.write_redis_args(&mut self.arguments);
-        self
-    }
-
-    fn command(&self, script: &Script) -> Cmd {
-        let mut command = redis::cmd("EVALSHA");
-        command
-            .arg(script.get_hash())
-            .arg(self.keys.len())
-            .arg(&self.keys);
-        for argument in &self.arguments {
-            command.arg(argument.as_slice());
-        }
-        command
     }
 }
 
