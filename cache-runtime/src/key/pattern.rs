@@ -156,7 +156,7 @@ impl Pattern {
     }
 }
 
-/// Whether a segment can be one of a key: the names of this cache itself, such as `%gen`, have words that the encoder does not write.
+/// Whether a segment can be one of a key: the names of this cache itself, such as `%gen`, begin with letters that no word of the encoder begins with.
 pub(crate) fn is_of_key(segment: &str) -> bool {
     segment.strip_prefix('%').is_none_or(is_escape)
 }

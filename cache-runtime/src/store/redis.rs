@@ -12,7 +12,7 @@
 //! | `prefix:%count:{prefix:api:calls:7}` | a counter |
 //! | `prefix:%limit:{prefix:api:calls:7}:fixed60000` | hash: the window of a rate limit |
 //! | `prefix:%lock:{prefix:%lock:reports:7}` | hash: who holds a lock, until when, and its last fencing token |
-//! | `prefix:%hottest:{prefix:agents:*}` | sorted set: the hottest keys of a function; with `:halved`, that they were halved lately |
+//! | `prefix:%top:{prefix:agents:*}` | sorted set: the hottest keys of a function; with `:halved`, that they were halved lately |
 //! | `prefix:%fence:{prefix:exec:dashboard:ws12}` | while a load runs: its fence, in the entry's slot of a cluster |
 //! | `prefix:%behind:{prefix:views}:stream`, `…:pending`, `…:dead` | lasting: writes that wait for their source, what readers see of them, what could not be read |
 //! | `prefix:%behind:{prefix:views}:lease` | which consumer hands them to the source |
@@ -274,4 +274,27 @@ fn unexpected(answer: &Value) -> RedisError {
 
 fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::key::is_of_key;
+
+    /// Else clearing everything would take them for entries. They stand in the table above.
+    #[test]
+    fn no_name_of_our_own_can_be_one_of_a_key() {
+        let table = include_str!("redis.rs").lines();
+        let table = table.filter(|line| line.starts_with("//! | `prefix:%"));
+        let names = table.flat_map(|line| line.split('%').skip(1));
+        let word = |name: &str| {
+            name.split(|c: char| !c.is_ascii_lowercase())
+                .next()
+                .map(str::to_owned)
+        };
+        let names: Vec<_> = names.filter_map(word).collect();
+        assert!(names.len() > 12, "{names:?}");
+        for name in names {
+            assert!(!is_of_key(&format!("%{name}")), "%{name}");
+        }
+    }
 }

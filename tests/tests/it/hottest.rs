@@ -82,7 +82,7 @@ fn hottest_rows(world: &World, most: usize) -> Warming<'_> {
 /// What the server remembers of the rows.
 async fn remembered(world: &World) -> Vec<(String, f64)> {
     let mut connection = world.server().connection().await;
-    let name = "cache:%hottest:{cache:hot:rows:*}";
+    let name = "cache:%top:{cache:hot:rows:*}";
     connection.zrevrange_withscores(name, 0, -1).await.unwrap()
 }
 
@@ -131,7 +131,7 @@ async fn what_is_remembered_is_bounded_and_fades() {
     call(&world, [(7, 8)]).await;
     world.cache.remember_hottest().await;
     let mut connection = world.server().connection().await;
-    let halved = "cache:%hottest:{cache:hot:rows:*}:halved";
+    let halved = "cache:%top:{cache:hot:rows:*}:halved";
     // As after six hours.
     assert!(connection.del::<_, bool>(halved).await.unwrap());
     call(&world, [(7, 2)]).await;

@@ -209,7 +209,7 @@ async fn a_user_with_restricted_rights_and_a_database() {
         }
         here.cache.remember_hottest().await;
         tell(&mut redis, "SELECT", &["3"]).await;
-        for name in ["cache:rows:all:1", "cache:%hottest:{cache:rows:all:*}"] {
+        for name in ["cache:rows:all:1", "cache:%top:{cache:rows:all:*}"] {
             assert!(redis.exists::<_, bool>(name).await.unwrap(), "{name}");
         }
         let denied: Vec<redis::Value> = redis::cmd("ACL")

@@ -62,6 +62,6 @@ impl Redis {
     /// `{agents:*}`: whatever braces the template has, the slot is by all of it.
     fn hottest_of(&self, template: &str) -> String {
         let pattern = template.replace("{}", "*");
-        format!("{0}%hottest:{{{0}{pattern}}}", self.prefix)
+        format!("{0}%top:{{{0}{pattern}}}", self.prefix)
     }
 }
