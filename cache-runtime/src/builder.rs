@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::audit::Audit;
+use crate::audit::auditor::Auditor;
 use crate::cache::Cache;
+use crate::callers::Callers;
 use crate::engine::{Background, Engine, Patience, Switches};
 use crate::environment;
 use crate::error::ConfigError;
@@ -13,6 +16,7 @@ use crate::near::Near;
 use crate::observe::Register;
 use crate::outbox::Outbox;
 use crate::policy::OnRestart;
+use crate::rate_limit::RateLimit;
 use crate::store::Store;
 use crate::store::memory::Memory;
 use crate::store::redis::Redis;
@@ -58,6 +62,8 @@ pub struct Builder {
     pub(crate) local_capacity: u64,
     pub(crate) local_staleness: Duration,
     pub(crate) max_size: usize,
+    invalidation_limit: Option<RateLimit>,
+    audit: Audit,
 }
 
 impl Builder {
@@ -85,6 +91,8 @@ impl Builder {
             local_capacity: 32 << 20,
             local_staleness: Duration::from_secs(2),
             max_size: 1 << 20,
+            invalidation_limit: None,
+            audit: Audit::new(),
         }
     }
 
@@ -266,6 +274,22 @@ impl Builder {
         self
     }
 
+    /// How often each name may invalidate through its handles ([`Cache::by`]), in the whole fleet: past that `try_invalidate`, `try_emit`, `try_delete` and
+    /// `try_clear` do nothing and answer [`ErrorKind::Limited`](crate::ErrorKind::Limited). Each call counts as one, whatever it names. Default: no limit.
+    ///
+    /// It is for endpoints and tools, whose callers can wait. The forms without `try_`, handles without a name and functions under `#[invalidates]` are never
+    /// limited, since what they leave undone would be served old. While Redis is away nobody is.
+    pub fn invalidation_limit(mut self, limit: RateLimit) -> Self {
+        self.invalidation_limit = Some(limit);
+        self
+    }
+
+    /// What is kept of what is done by hand, and where. Default: nothing.
+    pub fn audit(mut self, audit: Audit) -> Self {
+        self.audit = audit;
+        self
+    }
+
     /// Makes the cache.
     ///
     /// # Errors
@@ -354,6 +378,9 @@ impl Builder {
             hold_off: self.hold_off,
             max_size: self.max_size,
             slow: self.slow,
+            callers: Callers::default(),
+            invalidation_limit: self.invalidation_limit,
+            audit: Auditor::new(self.audit),
         }))
     }
 

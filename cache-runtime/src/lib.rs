@@ -116,10 +116,12 @@
 //! it, with the first connection, where there is none. A program that installs its own does so before its first cached call.
 
 mod after_commit;
+mod audit;
 mod behind;
 mod builder;
 mod by_hand;
 mod cache;
+mod callers;
 mod codec;
 mod counters;
 mod engine;
@@ -152,6 +154,7 @@ mod wakes;
 mod warm;
 
 pub use after_commit::AfterCommit;
+pub use audit::{Audit, AuditAction, AuditActor, AuditOutcome, AuditRecord};
 pub use behind::{Counters, Values, Write, WriteBehind, WriteBehindStats};
 pub use builder::Builder;
 pub use by_hand::{Everything, Namespace};
@@ -164,7 +167,7 @@ pub use event::Event;
 pub use jobs::{Job, JobOutcome, JobRecord, JobRun, Jobs, RunningJobs};
 pub use key::{Key, KeyPart, Pattern, PatternError, Tag, Target};
 pub use locks::Lock;
-pub use observe::{Counts, FunctionStats, Stats};
+pub use observe::{CallerStats, Counts, FunctionStats, Stats};
 pub use policy::OnRestart;
 pub use rate_limit::{Allowance, RateLimit};
 pub use source::{Observations, Observed, Source};

@@ -13,11 +13,13 @@
 //! | `prefix:%limit:{prefix:api:calls:7}:fixed60000` | hash: the window of a rate limit |
 //! | `prefix:%lock:{prefix:%lock:reports:7}` | hash: who holds a lock, until when, and its last fencing token |
 //! | `prefix:%fence:{prefix:exec:dashboard:ws12}` | while a load runs: its fence, in the entry's slot of a cluster |
+//! | `prefix:%audit` | lasting: stream of the last records of what was done by hand |
 //! | `prefix:%behind:{prefix:views}:stream`, `…:pending`, `…:dead` | lasting: writes that wait for their source, what readers see of them, what could not be read |
 //! | `prefix:%behind:{prefix:views}:lease` | which consumer hands them to the source |
 //! | `prefix:%job:{prefix:clean}`, `…:history` | hash: the last instant of a job that was settled, and who runs it, until when; stream: what became of its runs |
 
 mod attempt;
+mod audit;
 mod behind;
 mod change;
 mod counting;
