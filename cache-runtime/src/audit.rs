@@ -47,9 +47,11 @@ pub struct Audit {
     events: bool,
     /// Records that the log keeps.
     log: Option<usize>,
-    sink: Option<Arc<dyn Fn(&AuditRecord) + Send + Sync>>,
+    sink: Option<Arc<Sink>>,
     keys: Keys,
 }
+
+type Sink = dyn Fn(&AuditRecord) + Send + Sync;
 
 /// How keys and patterns are told.
 #[derive(Clone, Default)]
@@ -86,7 +88,7 @@ impl Audit {
     }
 
     /// Keys and patterns are told as their first segment and 128 bits of an HMAC-SHA-256 (RFC 2104) of the whole under `secret`: `agents:#3f…`. All
-    /// that is done to one key can be found, and without the secret nobody can tell which key it is.
+    /// that is done to one key can be found, and without the secret nobody can tell which key it is. The cache's other events name keys as they are.
     pub fn hash_keys(mut self, secret: impl AsRef<[u8]>) -> Self {
         self.keys = Keys::Hashed(secret.as_ref().into());
         self

@@ -101,7 +101,7 @@ impl Cache {
     /// Like [`invalidate`](Self::invalidate), and tells when it was queued.
     ///
     /// # Errors
-    /// Redis could not be reached, did not answer in time, or refused; the invalidation is queued. [`Limited`](ErrorKind::Limited) when whom the
+    /// Redis could not be reached, did not answer in time, or refused; the invalidation is queued. [`Limited`](crate::ErrorKind::Limited) when whom the
     /// handle is [for](Self::by) has asked too often: then nothing is done.
     pub async fn try_invalidate<T: Into<Target>>(
         &self,

@@ -82,6 +82,12 @@
 //! gives back. All are the fleet's where there is Redis, and this process's where there is none. They never fail because of Redis: each has a
 //! twin that tells, such as `try_incr`.
 //!
+//! # Audit
+//!
+//! [`Cache::by`] gives a handle for a caller with a name. With [`Builder::audit`] what is done by hand through it is recorded, and each invalidation
+//! whoever asks for it: as events, in a bounded log of the fleet, or by a closure; never a value, and keys only as far as [`Audit`] says. [`Stats::callers`] counts the
+//! invalidations of each name, and [`Builder::invalidation_limit`] bounds them.
+//!
 //! # Warming
 //!
 //! [`Warming`] calls cached functions for many arguments before anybody waits for them, so many at a time, and tells what came of it.
