@@ -5,7 +5,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::audit::Audit;
+use crate::audit::auditor::Auditor;
 use crate::cache::Cache;
+use crate::callers::Callers;
 use crate::codec::Codec;
 use crate::compression::Compression;
 use crate::engine::{Background, Contests, Engine, Packing, Patience, Remembering, Switches};
@@ -20,6 +23,7 @@ use crate::policy::OnRestart;
 use crate::protection::Protection;
 #[cfg(feature = "encryption")]
 use crate::protection::Secrets;
+use crate::rate_limit::RateLimit;
 use crate::store::Store;
 use crate::store::memory::Memory;
 use crate::store::redis::Redis;
@@ -66,6 +70,8 @@ pub struct Builder {
     pub(crate) local_staleness: Duration,
     pub(crate) packing: Packing,
     pub(crate) analytics: bool,
+    invalidation_limit: Option<RateLimit>,
+    audit: Audit,
 }
 
 impl Builder {
@@ -103,6 +109,8 @@ impl Builder {
                 prefix: None,
             },
             analytics: true,
+            invalidation_limit: None,
+            audit: Audit::new(),
         }
     }
 
@@ -333,6 +341,22 @@ impl Builder {
         self
     }
 
+    /// How often each name may invalidate through its handles ([`Cache::by`]), in the whole fleet: past that `try_invalidate`, `try_emit`, `try_delete` and
+    /// `try_clear` do nothing and answer [`ErrorKind::Limited`](crate::ErrorKind::Limited). Each call counts as one, whatever it names. Default: no limit.
+    ///
+    /// It is for endpoints and tools, whose callers can wait. The forms without `try_`, handles without a name and functions under `#[invalidates]` are never
+    /// limited, since what they leave undone would be served old. While Redis is away nobody is.
+    pub fn invalidation_limit(mut self, limit: RateLimit) -> Self {
+        self.invalidation_limit = Some(limit);
+        self
+    }
+
+    /// What is kept of what is done by hand, and where. Default: nothing.
+    pub fn audit(mut self, audit: Audit) -> Self {
+        self.audit = audit;
+        self
+    }
+
     /// Makes the cache.
     ///
     /// # Errors
@@ -422,6 +446,9 @@ impl Builder {
             packing: self.packing,
             contests: Contests::new(),
             slow: self.slow,
+            callers: Callers::default(),
+            invalidation_limit: self.invalidation_limit,
+            audit: Auditor::new(self.audit),
         }))
     }
 

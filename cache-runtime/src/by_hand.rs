@@ -1,5 +1,6 @@
 //! The cache without annotated functions: getting, setting, counting how long an answer lives, listing and clearing.
 
+mod named;
 mod namespace;
 mod scan;
 
@@ -10,7 +11,8 @@ use std::time::Duration;
 pub use self::namespace::Namespace;
 use serde::Serialize;
 
-use crate::cache::Cache;
+use crate::audit::{AuditAction, AuditOutcome};
+use crate::cache::{BY_HAND, Cache};
 use crate::codec::{self, Storable};
 use crate::engine::{Found, Loaded, Session};
 use crate::envelope;
@@ -189,8 +191,11 @@ impl Cache {
     /// is away. For keys of a pattern, or many keys, use that.
     #[doc(alias = "del", alias = "remove")]
     pub async fn delete(&self, key: &Key) {
+        let targets = vec![Target::from(key.clone())];
         // Logged and counted where it happened.
-        let _ = self.try_delete(key).await;
+        let _ = self
+            .make_old(key.site(), AuditAction::Delete, targets)
+            .await;
     }
 
     /// Like [`delete`](Self::delete), and tells when it was queued.
@@ -199,7 +204,9 @@ impl Cache {
     /// As [`try_invalidate`](Self::try_invalidate).
     pub async fn try_delete(&self, key: &Key) -> Result<(), Error> {
         let targets = vec![Target::from(key.clone())];
-        self.engine.invalidate(key.site(), targets).await
+        self.within_limit(AuditAction::Delete, &targets).await?;
+        self.make_old(key.site(), AuditAction::Delete, targets)
+            .await
     }
 
     /// Makes everything under the cache's prefix old, on all instances, whoever stored it. It walks through all names, and removes what it
@@ -207,8 +214,10 @@ impl Cache {
     ///
     /// Where Redis is away it is queued, and until it is done this instance answers everything from the sources.
     #[doc(alias = "flush")]
-    pub async fn clear(&self, everything: Everything) {
-        let _ = self.try_clear(everything).await;
+    pub async fn clear(&self, Everything: Everything) {
+        let _ = self
+            .make_old(&BY_HAND, AuditAction::Clear, vec![Target::All])
+            .await;
     }
 
     /// Like [`clear`](Self::clear), and tells when it was queued.
@@ -216,7 +225,9 @@ impl Cache {
     /// # Errors
     /// As [`try_invalidate`](Self::try_invalidate).
     pub async fn try_clear(&self, Everything: Everything) -> Result<(), Error> {
-        self.try_invalidate([Target::All]).await
+        let targets = vec![Target::All];
+        self.within_limit(AuditAction::Clear, &targets).await?;
+        self.make_old(&BY_HAND, AuditAction::Clear, targets).await
     }
 
     /// Whether there is something current under `key`, whatever it is. One round trip, which brings the entry.
@@ -258,7 +269,9 @@ impl Cache {
     pub async fn try_expire(&self, key: &Key, ttl: Duration) -> Result<bool, Error> {
         let policy = key.site().policy;
         let session = self.engine.session_by_hand(key, Mode::Usual, &policy);
-        Ok(session.expire(ttl).await?)
+        let done = session.expire(ttl).await;
+        self.note(AuditAction::Expire, key, AuditOutcome::of(&done));
+        Ok(done?)
     }
 
     /// The current entry of `key`, with its age.
@@ -269,7 +282,9 @@ impl Cache {
             .engine
             .get_many(std::slice::from_ref(&session), true)
             .await;
-        found.pop().unwrap_or(Ok(None))
+        let found = found.pop().unwrap_or(Ok(None));
+        self.note(AuditAction::Read, key, AuditOutcome::of_read(&found));
+        found
     }
 
     async fn get_together<T: Storable>(&self, keys: &[Key]) -> Vec<Result<Option<T>, StoreError>> {
@@ -279,6 +294,9 @@ impl Cache {
             .map(|(key, policy)| self.engine.session_by_hand(key, Mode::Usual, policy))
             .collect();
         let found = self.engine.get_many(&sessions, false).await;
+        for (key, found) in keys.iter().zip(&found) {
+            self.note(AuditAction::Read, key, AuditOutcome::of_read(found));
+        }
         let found = sessions.iter_mut().zip(found);
         found
             .map(|(session, found)| found.map(|found| value(session, &found?)))
@@ -321,10 +339,14 @@ impl Cache {
         for (at, done) in places.into_iter().zip(done) {
             results[at] = done.map_err(Error::from);
         }
+        for ((key, _), done) in entries.iter().zip(&results) {
+            self.note(AuditAction::Write, key, AuditOutcome::of(done));
+        }
         results
     }
 
     fn call(&self, key: &Key, ttl: Option<Duration>) -> Call<'_> {
+        self.note(AuditAction::Read, key, AuditOutcome::Done);
         let call = Call::new(key.site(), key.clone()).cache(self);
         match ttl {
             Some(ttl) => call.ttl(ttl),

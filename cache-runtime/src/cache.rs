@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 
+use crate::audit::AuditAction;
 use crate::builder::Builder;
+use crate::callers::Caller;
 use crate::engine::Engine;
 use crate::environment;
 use crate::error::{ConfigError, Error};
@@ -28,13 +30,21 @@ static INSTALLED: ArcSwapOption<Engine> = ArcSwapOption::const_empty();
 #[derive(Clone)]
 pub struct Cache {
     pub(crate) engine: Arc<Engine>,
+    /// In whose name it is used.
+    pub(crate) caller: Option<Caller>,
 }
+
+/// Who invalidates where nobody is named.
+pub(crate) static BY_HAND: Site = Site::new("Cache::invalidate", "");
 
 impl Cache {
     pub(crate) fn new(engine: Engine) -> Self {
-        Self {
-            engine: Arc::new(engine),
-        }
+        Self::of(Arc::new(engine))
+    }
+
+    fn of(engine: Arc<Engine>) -> Self {
+        let caller = None;
+        Self { engine, caller }
     }
 
     /// Configures a cache, from defaults that need no server.
@@ -54,7 +64,7 @@ impl Cache {
     /// and where it is the server's address, a switch or the prefix, the cache is switched off.
     pub fn current() -> Self {
         if let Some(engine) = INSTALLED.load_full() {
-            return Self { engine };
+            return Self::of(engine);
         }
         let (builder, problems) = environment::read(|name| std::env::var(name).ok());
         for problem in problems {
@@ -66,9 +76,9 @@ impl Cache {
         });
         // Of several first callers one installs.
         let before = INSTALLED.compare_and_swap(&None::<Arc<Engine>>, Some(made.engine.clone()));
-        before.as_ref().map_or(made, |engine| Self {
-            engine: engine.clone(),
-        })
+        before
+            .as_ref()
+            .map_or(made, |engine| Self::of(engine.clone()))
     }
 
     /// Makes this the cache that annotated functions use from now on; the one before lives on with its handles.
@@ -82,21 +92,26 @@ impl Cache {
     /// What cannot be delivered is queued and retried in the background, also when this future is dropped; until then this instance
     /// answers what it names from the source. Other instances may serve the old answers until it is delivered.
     pub async fn invalidate<T: Into<Target>>(&self, targets: impl IntoIterator<Item = T>) {
+        let targets = targets.into_iter().map(Into::into).collect();
         // Logged and counted where it happened.
-        let _ = self.try_invalidate(targets).await;
+        let _ = self
+            .make_old(&BY_HAND, AuditAction::Invalidate, targets)
+            .await;
     }
 
     /// Like [`invalidate`](Self::invalidate), and tells when it was queued.
     ///
     /// # Errors
-    /// Redis could not be reached, did not answer in time, or refused; the invalidation is queued.
+    /// Redis could not be reached, did not answer in time, or refused; the invalidation is queued. [`Limited`](crate::ErrorKind::Limited) when whom the
+    /// handle is [for](Self::by) has asked too often: then nothing is done.
     pub async fn try_invalidate<T: Into<Target>>(
         &self,
         targets: impl IntoIterator<Item = T>,
     ) -> Result<(), Error> {
-        static BY_HAND: Site = Site::new("Cache::invalidate", "");
         let targets: Vec<Target> = targets.into_iter().map(Into::into).collect();
-        self.engine.invalidate(&BY_HAND, targets).await
+        self.within_limit(AuditAction::Invalidate, &targets).await?;
+        self.make_old(&BY_HAND, AuditAction::Invalidate, targets)
+            .await
     }
 
     /// Makes everything old that `event` stands for; as [`invalidate`](Self::invalidate).
@@ -114,9 +129,7 @@ impl Cache {
 
     /// What this cache has done since it was built.
     pub fn stats(&self) -> Stats {
-        self.engine
-            .register
-            .stats(&self.engine.outbox, &self.engine.near)
+        self.engine.stats()
     }
 
     /// What this cache has been worth since it was built, and what would make it better: times, keys, bytes, hottest keys, and recommendations with the

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::audit::{AuditAction, AuditOutcome};
 use crate::cache::Cache;
 use crate::engine::Engine;
 use crate::error::{Error, ErrorKind};
@@ -89,7 +90,9 @@ impl Cache {
         static SITE: Site = Site::new("Cache::counter", "");
         let engine = &self.engine;
         let counter = async |patience| engine.store.counter(key, patience).await;
-        engine.by_hand(&SITE, key, counter).await
+        let counter = engine.by_hand(&SITE, key, counter).await;
+        self.note(AuditAction::Read, key, AuditOutcome::of_read(&counter));
+        counter
     }
 
     /// Ends the counter of `key`: it begins at 0 again.
@@ -106,7 +109,9 @@ impl Cache {
         static SITE: Site = Site::new("Cache::reset_counter", "");
         let engine = &self.engine;
         let reset = async |patience| engine.store.reset_counter(key, patience).await;
-        engine.by_hand(&SITE, key, reset).await
+        let reset = engine.by_hand(&SITE, key, reset).await;
+        self.note(AuditAction::Reset, key, AuditOutcome::of_read(&reset));
+        reset
     }
 
     async fn count(
@@ -124,7 +129,9 @@ impl Cache {
         };
         let engine = &self.engine;
         let count = async |patience| engine.store.count(key, counting, patience).await;
-        engine.by_hand(site, key, count).await
+        let count = engine.by_hand(site, key, count).await;
+        self.note(AuditAction::Count, key, AuditOutcome::of_read(&count));
+        count
     }
 }
 

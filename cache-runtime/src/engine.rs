@@ -29,10 +29,13 @@ pub(crate) use self::session::{Found, Loading, Request, Session, Step};
 pub(crate) use self::storing::Loaded;
 pub(crate) use self::switches::Switches;
 pub(crate) use self::writing::Pledge;
+use crate::audit::auditor::Auditor;
+use crate::callers::Callers;
 use crate::flight::Flights;
 use crate::near::Near;
-use crate::observe::Register;
+use crate::observe::{Register, Stats};
 use crate::outbox::Outbox;
+use crate::rate_limit::RateLimit;
 use crate::store::{Store, StoreError};
 
 /// What stands behind a cache's handles.
@@ -58,9 +61,21 @@ pub(crate) struct Engine {
     pub(crate) contests: Contests,
     /// A look-up that takes longer is logged as slow.
     pub(crate) slow: Duration,
+    pub(crate) callers: Callers,
+    /// Of each caller that is named.
+    pub(crate) invalidation_limit: Option<RateLimit>,
+    pub(crate) audit: Option<Auditor>,
 }
 
 impl Engine {
+    pub(crate) fn stats(&self) -> Stats {
+        Stats {
+            callers: self.callers.stats(),
+            audit_dropped: self.audit.as_ref().map_or(0, Auditor::dropped),
+            ..self.register.stats(&self.outbox, &self.near)
+        }
+    }
+
     /// The store, for what must not degrade to nothing.
     pub(crate) fn reachable(&self) -> Result<&Store, StoreError> {
         if self.severed {

@@ -25,6 +25,8 @@ pub enum ErrorKind {
     Invalid,
     /// There is no place for it: a queue or a value is larger than it may be.
     TooLarge,
+    /// Whoever asked has asked too often: [`Builder::invalidation_limit`](crate::Builder::invalidation_limit). Nothing was done.
+    Limited,
 }
 
 impl Error {

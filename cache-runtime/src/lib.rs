@@ -82,6 +82,12 @@
 //! gives back. All are the fleet's where there is Redis, and this process's where there is none. They never fail because of Redis: each has a
 //! twin that tells, such as `try_incr`.
 //!
+//! # Audit
+//!
+//! [`Cache::by`] gives a handle for a caller with a name. With [`Builder::audit`] what is done by hand through it is recorded, and each invalidation
+//! whoever asks for it: as events, in a bounded log of the fleet, or by a closure; never a value, and keys only as far as [`Audit`] says. [`Stats::callers`] counts the
+//! invalidations of each name, and [`Builder::invalidation_limit`] bounds them.
+//!
 //! # Warming
 //!
 //! [`Warming`] calls cached functions for many arguments before anybody waits for them, so many at a time, and tells what came of it.
@@ -136,10 +142,12 @@
 
 mod after_commit;
 mod analytics;
+mod audit;
 mod behind;
 mod builder;
 mod by_hand;
 mod cache;
+mod callers;
 mod codec;
 mod compression;
 mod counters;
@@ -180,6 +188,7 @@ mod warm;
 
 pub use after_commit::AfterCommit;
 pub use analytics::HotKey;
+pub use audit::{Audit, AuditAction, AuditActor, AuditOutcome, AuditRecord};
 pub use behind::{Counters, Values, Write, WriteBehind, WriteBehindStats};
 pub use builder::Builder;
 pub use by_hand::{Everything, Namespace};
@@ -194,7 +203,7 @@ pub use hottest::Hottest;
 pub use jobs::{Job, JobOutcome, JobRecord, JobRun, Jobs, RunningJobs};
 pub use key::{Key, KeyPart, Pattern, PatternError, Tag, Target};
 pub use locks::Lock;
-pub use observe::{Counts, FunctionStats, Stats};
+pub use observe::{CallerStats, Counts, FunctionStats, Stats};
 pub use policy::OnRestart;
 pub use protection::Protection;
 #[cfg(feature = "encryption")]

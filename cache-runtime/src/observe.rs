@@ -28,7 +28,7 @@ macro_rules! counters {
 
         impl Counters {
             pub(crate) fn counts(&self) -> Counts {
-                Counts { $($name: self.$name.0.load(Ordering::Relaxed),)* }
+                Counts { $($name: self.$name.count(),)* }
             }
         }
 
@@ -127,6 +127,10 @@ impl Counter {
 
     pub(crate) fn one(&self) {
         self.add(1);
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
     }
 
     /// Whether it is the first.
@@ -255,6 +259,8 @@ impl Register {
             near_bytes,
             pending_invalidations: outbox.depth(),
             oldest_pending: outbox.age(),
+            callers: Vec::new(),
+            audit_dropped: 0,
             total: Counts::default(),
             functions: functions.collect(),
         };
@@ -286,6 +292,10 @@ pub struct Stats {
     pub near_values: usize,
     /// What they weigh, counted as they are encoded, with their keys.
     pub near_bytes: u64,
+    /// What was invalidated through handles with a name, ordered by it; the first 1,000 names, and the rest together.
+    pub callers: Vec<CallerStats>,
+    /// Records that the [log](crate::Audit::log) did not take, as too many waited.
+    pub audit_dropped: u64,
     /// All functions together.
     pub total: Counts,
     /// Each function that was called, ordered by namespace.
@@ -326,6 +336,18 @@ pub struct FunctionStats {
     pub namespace: &'static str,
     /// How often each thing has happened.
     pub counts: Counts,
+}
+
+/// What was invalidated through the handles of one name: [`Cache::by`](crate::Cache::by).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CallerStats {
+    /// `None`: all together that came after the first 1,000.
+    pub name: Option<String>,
+    /// Keys, patterns and tags, those that were queued too.
+    pub invalidations: u64,
+    /// Operations that the [limit](crate::Builder::invalidation_limit) refused.
+    pub limited: u64,
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::analytics::HotKey;
+use crate::audit::AuditRecord;
 use crate::behind::queue::{Depth, Entry, Id, Kind};
 use crate::envelope::Head;
 use crate::generations::Stamp;
@@ -552,6 +553,37 @@ impl Store {
         match self {
             Self::Memory(memory) => memory.locks.wakes(),
             Self::Redis(redis) => redis.wakes(),
+        }
+    }
+}
+
+/// The log of what was done by hand.
+impl Store {
+    /// Adds records to the log, which keeps about `most`. Where this fails some may have been added.
+    pub(crate) async fn append_audit(
+        &self,
+        records: &[AuditRecord],
+        most: usize,
+        patience: Duration,
+    ) -> Result<(), StoreError> {
+        match self {
+            Self::Memory(memory) => {
+                memory.append_audit(records, most);
+                Ok(())
+            }
+            Self::Redis(redis) => redis.append_audit(records, most, patience).await,
+        }
+    }
+
+    /// The last records, the latest first.
+    pub(crate) async fn audit_log(
+        &self,
+        records: usize,
+        patience: Duration,
+    ) -> Result<Vec<AuditRecord>, StoreError> {
+        match self {
+            Self::Memory(memory) => Ok(memory.audit_log(records)),
+            Self::Redis(redis) => redis.audit_log(records, patience).await,
         }
     }
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::Cache;
+use super::{BY_HAND, Cache};
+use crate::audit::AuditAction;
 use crate::codec::Storable;
 use crate::error::Error;
 use crate::key::{Key, KeyPart, Pattern, PatternError, Target};
@@ -173,7 +174,10 @@ impl Namespace {
     /// [Invalidates](Cache::invalidate) all keys here, whoever stored them; one round trip, however many there are.
     pub async fn clear(&self) {
         // Logged and counted where it happened.
-        let _ = self.try_clear().await;
+        let _ = self
+            .cache
+            .make_old(&BY_HAND, AuditAction::Clear, self.everything())
+            .await;
     }
 
     /// Like [`clear`](Self::clear), and tells when it was queued.
@@ -181,10 +185,18 @@ impl Namespace {
     /// # Errors
     /// As [`Cache::try_invalidate`].
     pub async fn try_clear(&self) -> Result<(), Error> {
+        let targets = self.everything();
+        self.cache
+            .within_limit(AuditAction::Clear, &targets)
+            .await?;
+        self.cache
+            .make_old(&BY_HAND, AuditAction::Clear, targets)
+            .await
+    }
+
+    fn everything(&self) -> Vec<Target> {
         let bare = self.of_all();
-        let below = Pattern::below(&bare);
-        let targets: [Target; 2] = [below.into(), bare.into()];
-        self.cache.try_invalidate(targets).await
+        vec![Pattern::below(&bare).into(), bare.into()]
     }
 
     fn of(&self, id: &impl KeyPart) -> Key {

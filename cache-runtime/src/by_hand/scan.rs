@@ -3,6 +3,7 @@
 use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
 
 use super::Cache;
+use crate::audit::{AuditAction, AuditOutcome};
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::key::{Key, Pattern};
@@ -39,14 +40,18 @@ impl Cache {
         &self,
         pattern: Pattern,
     ) -> impl Stream<Item = Result<Key, Error>> + Send + Unpin + use<> {
-        let engine = self.engine.clone();
+        let cache = self.clone();
         let steps = stream::try_unfold(Some(0), move |cursor| {
-            let (engine, pattern) = (engine.clone(), pattern.clone());
+            let (cache, pattern) = (cache.clone(), pattern.clone());
             async move {
                 let Some(cursor) = cursor else {
                     return Ok(None);
                 };
-                let (next, keys) = step(&engine, cursor, &pattern).await?;
+                let found = step(&cache.engine, cursor, &pattern).await;
+                if cursor == 0 {
+                    cache.note(AuditAction::List, &pattern, AuditOutcome::of_read(&found));
+                }
+                let (next, keys) = found?;
                 let keys = keys.into_iter().map(|key| Ok(Key::parsed(key)));
                 Ok::<_, Error>(Some((stream::iter(keys), (next != 0).then_some(next))))
             }

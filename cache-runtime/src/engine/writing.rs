@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use super::Engine;
 use crate::after_commit::Held;
+use crate::audit::{AuditAction, AuditActor, AuditOutcome};
+use crate::callers::Caller;
 use crate::error::Error;
 use crate::key::Target;
 use crate::observe::Function;
@@ -69,6 +71,8 @@ pub(crate) struct Pledge {
     hold_off: Duration,
     /// The transaction that it was made in.
     held: Option<Arc<Held>>,
+    caller: Option<Caller>,
+    action: AuditAction,
 }
 
 impl Pledge {
@@ -85,7 +89,15 @@ impl Pledge {
             targets,
             hold_off: hold_off.max(engine.hold_off),
             held: Held::current(),
+            caller: None,
+            action: AuditAction::Invalidate,
         }
+    }
+
+    /// The same, as what was asked for by hand, in this name.
+    pub(crate) fn by_hand(mut self, caller: Option<Caller>, action: AuditAction) -> Self {
+        (self.caller, self.action) = (caller, action);
+        self
     }
 
     /// The same, in that transaction or in none.
@@ -142,6 +154,7 @@ impl Pledge {
         for target in &self.targets {
             tracing::info!(%target, by, "invalidated");
         }
+        self.record(AuditOutcome::Done);
         self.release();
         Ok(())
     }
@@ -151,7 +164,24 @@ impl Pledge {
         let Some(held) = &self.held else {
             return false;
         };
-        held.add(&self.engine, &self.targets, self.hold_off, announced)
+        let holds = held.add(&self.engine, &self.targets, self.hold_off, announced);
+        if holds {
+            self.record(AuditOutcome::Held);
+        }
+        holds
+    }
+
+    fn record(&self, outcome: AuditOutcome) {
+        if let Some(caller) = &self.caller {
+            caller.counts.invalidations.add(self.targets.len());
+        }
+        let by = || match &self.caller {
+            Some(caller) => AuditActor::Named(caller.name.to_string()),
+            None => AuditActor::Function(self.function.site.function.to_owned()),
+        };
+        for target in &self.targets {
+            self.engine.audited(by, self.action, target, outcome);
+        }
     }
 }
 
@@ -165,6 +195,7 @@ impl Drop for Pledge {
         for target in &self.targets {
             tracing::warn!(%target, by = self.function.site.function, "invalidation queued");
         }
+        self.record(AuditOutcome::Queued);
         self.engine
             .outbox
             .put(self.targets.drain(..), self.hold_off);

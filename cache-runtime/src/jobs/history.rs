@@ -44,7 +44,7 @@ pub enum JobOutcome {
     TimedOut,
     /// Its instance was killed or stopped, or could not keep it to itself.
     Interrupted,
-    /// It did not begin, as the one before was under way.
+    /// It did not begin, as the one before was under way; or may have been, for 10 seconds after Redis has lost what it knew.
     Skipped,
     /// It did not begin, as nobody was there at its time; of several in a row the last one is told.
     Missed,

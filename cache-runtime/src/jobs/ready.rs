@@ -54,7 +54,7 @@ async fn clean(run: JobRun) -> Result<(), Error> {
 async fn health(run: JobRun) -> Result<(), StoreError> {
     let engine = &run.engine;
     let server = engine.store.vitals(engine.patience.background).await?;
-    let stats = engine.register.stats(&engine.outbox, &engine.near);
+    let stats = engine.stats();
     let counts = stats.total;
     let figures = format!(
         "{:.1} ms, {:.1} MiB, {} evicted; here {:.1} % of {} look-ups were hits, {} loads, {} degraded, {} invalidations wait",

@@ -8,6 +8,7 @@ pub(crate) mod jobs;
 pub(crate) mod locks;
 mod marks;
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -19,6 +20,7 @@ use self::counts::Counts;
 use self::locks::Locks;
 use self::marks::Marks;
 use super::{Address, Filling, Mark, Opening, Seen, Ticket};
+use crate::audit::AuditRecord;
 use crate::behind::queue::{Local, Locals};
 use crate::envelope;
 use crate::generations::{Counters, Stamp, Stamping};
@@ -41,6 +43,8 @@ pub(crate) struct Memory {
     pub(crate) counts: Counts,
     pub(crate) locks: Locks,
     queues: Mutex<Locals>,
+    /// The latest first.
+    audit: Mutex<VecDeque<AuditRecord>>,
     #[cfg(feature = "jobs")]
     pub(crate) jobs: jobs::Jobs,
 }
@@ -74,6 +78,7 @@ impl Memory {
             counts: Counts::default(),
             locks: Locks::default(),
             queues: Mutex::new(Locals::new()),
+            audit: Mutex::default(),
             #[cfg(feature = "jobs")]
             jobs: jobs::Jobs::default(),
         }
@@ -82,6 +87,18 @@ impl Memory {
     /// Does `what` with a queue of writes.
     pub(crate) fn queue<T>(&self, name: &str, what: impl FnOnce(&mut Local) -> T) -> T {
         what(lock(&self.queues).entry(name.to_owned()).or_default())
+    }
+
+    pub(crate) fn append_audit(&self, records: &[AuditRecord], most: usize) {
+        let mut audit = lock(&self.audit);
+        for record in records {
+            audit.push_front(record.clone());
+        }
+        audit.truncate(most);
+    }
+
+    pub(crate) fn audit_log(&self, records: usize) -> Vec<AuditRecord> {
+        lock(&self.audit).iter().take(records).cloned().collect()
     }
 
     pub(crate) fn read(&self, at: Address<'_>) -> Seen {

@@ -14,11 +14,13 @@
 //! | `prefix:%lock:{prefix:%lock:reports:7}` | hash: who holds a lock, until when, and its last fencing token |
 //! | `prefix:%top:{prefix:agents:*}` | sorted set: the hottest keys of a function; with `:halved`, that they were halved lately |
 //! | `prefix:%fence:{prefix:exec:dashboard:ws12}` | while a load runs: its fence, in the entry's slot of a cluster |
+//! | `prefix:%audit` | lasting: stream of the last records of what was done by hand |
 //! | `prefix:%behind:{prefix:views}:stream`, `…:pending`, `…:dead` | lasting: writes that wait for their source, what readers see of them, what could not be read |
 //! | `prefix:%behind:{prefix:views}:lease` | which consumer hands them to the source |
 //! | `prefix:%job:{prefix:clean}`, `…:history` | hash: the last instant of a job that was settled, and who runs it, until when; stream: what became of its runs |
 
 mod attempt;
+mod audit;
 mod behind;
 mod change;
 mod counting;

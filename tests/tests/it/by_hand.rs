@@ -9,7 +9,7 @@ use futures_util::{StreamExt, TryStreamExt};
 use redis::AsyncCommands;
 use serde::{Deserialize, Serialize};
 
-use crate::world::World;
+use crate::world::{World, patient};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -347,7 +347,9 @@ async fn what_a_key_cannot_hold_is_refused_without_harm() {
 #[tokio::test]
 async fn without_redis_nothing_is_there() {
     let mut server = RedisServer::start().await;
-    let cache = Cache::builder().redis(server.url()).build().unwrap();
+    let cache = patient(Cache::builder().redis(server.url()))
+        .build()
+        .unwrap();
     assert!(cache.set(&key(1), &1, MINUTE).await);
     server.kill();
     assert_eq!(cache.get::<u32>(&key(1)).await, None);

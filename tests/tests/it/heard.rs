@@ -58,7 +58,10 @@ impl Subscriber for Ear {
     }
 
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target().starts_with("cache_runtime") && SAID.with_borrow(|said| said.is_some())
+        ["cache_runtime", "cache::"]
+            .iter()
+            .any(|ours| metadata.target().starts_with(ours))
+            && SAID.with_borrow(|said| said.is_some())
     }
 
     fn new_span(&self, attributes: &span::Attributes<'_>) -> span::Id {

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "what a test unwraps has to be there")]
 
 mod announced;
+mod audit;
 mod availability;
 mod batches;
 mod by_hand;

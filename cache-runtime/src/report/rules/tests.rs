@@ -253,6 +253,8 @@ fn loads_that_fail_are_worth_an_old_answer() {
 #[test]
 fn invalidations_that_wait_are_urgent() {
     let stats = |oldest| Stats {
+        audit_dropped: 0,
+        callers: Vec::new(),
         pending_invalidations: 3,
         oldest_pending: Some(Duration::from_secs(oldest)),
         near_values: 0,
