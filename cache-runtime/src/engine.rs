@@ -9,6 +9,7 @@ mod lease;
 mod session;
 mod storing;
 mod switches;
+mod updating;
 mod writing;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ pub(crate) use self::lease::BACK_OFF;
 pub(crate) use self::session::{Found, Loading, Request, Session, Step};
 pub(crate) use self::storing::Loaded;
 pub(crate) use self::switches::Switches;
+pub(crate) use self::updating::WriteThrough;
 pub(crate) use self::writing::Pledge;
 use crate::flight::Flights;
 use crate::near::Near;

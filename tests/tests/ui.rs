@@ -7,4 +7,5 @@ fn ui() {
     cases.compile_fail("ui/fail/cache_keys/*.rs");
     cases.compile_fail("ui/fail/cached/*.rs");
     cases.compile_fail("ui/fail/invalidates/*.rs");
+    cases.compile_fail("ui/fail/updates/*.rs");
 }

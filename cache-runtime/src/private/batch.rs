@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, Hash};
 use std::mem;
 
 use super::Cache;
-use super::call::{Call, Rules, Stored, Unencodable};
+use super::call::{Call, Rules, Stored};
 use crate::codec::{Nearby, Storable};
 use crate::engine::{Found, Glance, Loaded, Loading, Part, Session};
 use crate::flight::Seat;
@@ -400,10 +400,7 @@ where
         let (session, value) = (&member.session, member.value.as_ref().unwrap_or(&None));
         let call = &self.calls[member.at];
         let judged = call.judge(self.stored, &self.rules, value, session.default_ttl());
-        let loaded = judged.unwrap_or_else(|Unencodable| {
-            session.not_encodable();
-            None
-        });
+        let loaded = judged.loaded(|| session.not_encodable());
         let kept = session.keeps_near().then(|| self.stored.kept(value));
         (session, loading, loaded.filter(|_| certain), kept.flatten())
     }

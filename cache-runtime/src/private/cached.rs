@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::call::{Call, Rules, Stored, Unencodable};
+use super::call::{Call, Rules, Stored};
 use super::{Cache, Look, Shape, Site, Target};
 use crate::engine::{BACK_OFF, Loading, Place, Session, Step};
 use crate::envelope::Head;
@@ -247,10 +247,7 @@ impl<'a, R, S: Shape<R>> Shell<'a, R, S> {
             let judged = self
                 .call
                 .judge(self.stored, self.rules, &answer, default_ttl);
-            let loaded = judged.unwrap_or_else(|Unencodable| {
-                session.not_encodable();
-                None
-            });
+            let loaded = judged.loaded(|| session.not_encodable());
             let kept = session.keeps_near().then(|| self.stored.kept(&answer));
             session.settle(loading, loaded, kept.flatten()).await;
         }
@@ -285,25 +282,6 @@ pub async fn peek<R, S: Shape<R>>(call: Call<'_>, stored: Stored<R, S>) -> Optio
     }
     let found = session.peek().await?;
     stored.answer(&found)
-}
-
-/// Stores `answer` as though the function had answered it.
-pub async fn put<R, S: Shape<R>>(
-    call: Call<'_>,
-    stored: Stored<R, S>,
-    rules: Rules<'_, R, S::Value>,
-    answer: R,
-) {
-    let cache = call.of_cache();
-    let mut session = cache.engine.session(call.request(Mode::Refresh));
-    if scope::is_bypassed() {
-        return session.bypassed();
-    }
-    match call.judge(stored, &rules, &answer, cache.engine.default_ttl) {
-        Ok(Some(loaded)) => session.put(loaded, stored.kept(&answer)).await,
-        Ok(None) => {}
-        Err(Unencodable) => session.not_encodable(),
-    }
 }
 
 /// Runs `call` so that it loads and replaces what is stored.

@@ -100,42 +100,58 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// What the cache is to make of `answer`; `None` when it may be neither shared nor stored.
-    pub(super) fn judge<R, S: Shape<R>>(
+    /// What the cache is to make of `answer`.
+    pub fn judge<R, S: Shape<R>>(
         &self,
         stored: Stored<R, S>,
         rules: &Rules<'_, R, S::Value>,
         answer: &R,
         default_ttl: Duration,
-    ) -> Result<Option<Loaded>, Unencodable> {
+    ) -> Judged {
         let mut entry = envelope::begin();
-        match stored.shape.look(answer) {
-            Look::Failed => Ok(None),
-            Look::Absent => Ok(Some(Loaded {
+        let loaded = match stored.shape.look(answer) {
+            Look::Failed => None,
+            Look::Absent => Some(Loaded {
                 entry,
                 absent: true,
                 ttl: self.policy.none_ttl,
-            })),
+            }),
             Look::Value(value) => {
                 if !(stored.encode)(value, &mut entry) {
-                    return Err(Unencodable);
+                    return Judged(Err(Unencodable));
                 }
                 let keep = rules.cache_if.is_none_or(|cache_if| cache_if(value));
                 let ttl = || {
                     let ttl = rules.ttl_with.map(|ttl_with| ttl_with(value));
                     ttl.or(self.policy.ttl).unwrap_or(default_ttl)
                 };
-                Ok(Some(Loaded {
+                Some(Loaded {
                     entry,
                     absent: false,
                     ttl: keep.then(ttl),
-                }))
+                })
             }
-        }
+        };
+        Judged(Ok(loaded))
     }
 }
 
-pub(super) struct Unencodable;
+/// What the cache is to make of an answer.
+#[derive(Debug)]
+pub struct Judged(Result<Option<Loaded>, Unencodable>);
+
+#[derive(Debug)]
+struct Unencodable;
+
+impl Judged {
+    /// `None` when it may be neither shared nor stored.
+    pub(super) fn loaded(self, tell_unencodable: impl FnOnce()) -> Option<Loaded> {
+        self.0.unwrap_or_else(|Unencodable| {
+            tell_unencodable();
+            None
+        })
+    }
+}
 
 /// How the value in an answer `R` is found, and how it is written and read.
 pub struct Stored<R, S: Shape<R>> {
