@@ -1,7 +1,8 @@
-//! The syntax of both attributes. Each value keeps the word that introduced it, so that errors underline what was written.
+//! The syntax of the attributes. Each value keeps the word that introduced it, so that errors underline what was written.
 
 pub(crate) mod cached;
 pub(crate) mod invalidates;
+pub(crate) mod updates;
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use syn::ext::IdentExt;

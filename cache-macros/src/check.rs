@@ -13,6 +13,7 @@ mod stale;
 mod storage;
 mod target;
 mod time;
+pub(crate) mod updates;
 mod waiting;
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
@@ -87,22 +88,25 @@ fn not_async(function: &Function, attribute: &str, mistakes: &mut Mistakes) {
 pub(crate) fn another(function: &Function, attribute: &str, mistakes: &mut Mistakes) -> bool {
     let name = &function.sig.ident;
     let mut suffices = false;
-    for other in ["cached", "invalidates"] {
+    for other in ["cached", "invalidates", "updates"] {
         let Some(attr) = function.attribute(other) else {
             continue;
         };
-        suffices |= other == attribute || other == "cached";
         if other == attribute {
-            let (help, danger) = if other == "cached" {
-                (
+            suffices = true;
+            let (help, danger) = match other {
+                "cached" => (
                     "keep one `#[cached]`",
                     "the answer would be stored under two keys, and clearing one would leave the other",
-                )
-            } else {
-                (
+                ),
+                "invalidates" => (
                     "name all targets in one: `#[invalidates(\"a:*\", \"b:*\")]`",
                     "which of them comes first would depend on their order",
-                )
+                ),
+                _ => (
+                    "name all targets in one: `#[updates(agent(id), agent_by_name(name))]`",
+                    "which of them comes first would depend on their order",
+                ),
             };
             mistakes.at(
                 attr.path(),
@@ -110,10 +114,12 @@ pub(crate) fn another(function: &Function, attribute: &str, mistakes: &mut Mista
                 help,
                 danger,
             );
-        } else {
+        } else if other == "cached" || attribute == "cached" {
+            suffices |= other == "cached";
+            let writes = if other == "cached" { attribute } else { other };
             mistakes.at(
                 attr.path(),
-                format!("`{name}` is both `#[cached]` and `#[invalidates]`"),
+                format!("`{name}` is both `#[cached]` and `#[{writes}]`"),
                 "split it: one function that reads, and one that writes",
                 "a cached answer skips the body: the write would not happen",
             );

@@ -16,6 +16,7 @@ mod owned;
 mod shared;
 pub(crate) mod stand_in;
 mod target;
+pub(crate) mod updates;
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};

@@ -1,4 +1,4 @@
-//! The attributes of `cache-runtime`: see [`macro@cached`] and [`macro@invalidates`].
+//! The attributes of `cache-runtime`: see [`macro@cached`], [`macro@invalidates`] and [`macro@updates`].
 
 mod args;
 mod check;
@@ -304,6 +304,73 @@ pub fn invalidates(
         let model = check::invalidates::check(args, function, Span::call_site(), mistakes);
         if mistakes.none() {
             expand::invalidates::expand(&model)
+        } else {
+            expand::stand_in::function(&model.function)
+        }
+    })
+}
+
+/// Stores what an `async fn` has written as the answer of the function that reads it: write-through.
+///
+/// ```text
+/// #[cached("agents", "1h", key = agent_id)]
+/// async fn agent(#[skip] db: &PgPool, agent_id: Uuid) -> Result<Option<Agent>, DbError> { … }
+///
+/// #[updates(agent(agent_id))]
+/// #[invalidates("agents:list:*")]
+/// async fn rename(db: &PgPool, agent_id: Uuid, name: &str) -> Result<Agent, DbError> { … }
+/// ```
+///
+/// A call of `agent` that begins after `rename` returned has what `rename` wrote, or something newer, and needs no load.
+///
+/// # Targets
+///
+/// Any number: `agent(agent_id)`, `self.goals.goal(id)`, `Self::of(id)`, as in [`macro@invalidates`], with an argument for each parameter that the key
+/// mentions, and behind them in order those that only the policy of the function mentions: the arguments of its companion's `put`. An argument that is the name of a
+/// parameter taken by value is cloned, as the body takes the parameter with it.
+///
+/// # The value
+///
+/// What is stored is the value in the answer: the `Agent` of `Agent`, `Option<Agent>`, `Result<Agent, E>`, `Result<Option<Agent>, E>`, and of
+/// `Json<Agent>` in each of them. It has to be the value in the answers of the target, or a whole answer of it, and `Clone`. The types decide, not how they are
+/// spelled. How it is stored, for how long, in which cache, and whether at all, is said where the target is: its `ttl`, `cache_if`, `max_size`, `cache`.
+///
+/// After `Err` and `None` nothing was written, and nothing happens. After `Ok(None)` there is nothing to store, and the key is invalidated.
+///
+/// # Freshness
+///
+/// Before the body the key is asked for a ticket, as before a load. The value is stored only if nothing has happened to the key since: no
+/// invalidation, no other update, no load that stored first. Otherwise, and when Redis cannot be reached, or the value may not be stored
+/// (`cache_if`, `max_size`, what cannot be serialized), the key is invalidated, as by `#[invalidates(agent(agent_id))]`: once, or as soon as Redis can be reached.
+/// So whatever the order of two writers at the same moment, what they leave behind is the newer value or nothing.
+///
+/// The key has to be known before the write. `result` and `_` are no arguments: `#[invalidates(agent(result.id))]` is for them.
+///
+/// A writer that is dropped or panics in its body invalidates the key, since it may have written. Inside `AfterCommit` nothing is stored before the
+/// commit, and the key is invalidated after it. So it is with `hold_off` of the builder, where a load from a replica that lags could replace what was stored.
+///
+/// `#[updates]` and `#[invalidates]` may stand on one function, in either order. A pattern there that names the key too takes away what was stored.
+///
+/// # Options
+///
+/// | option | meaning | default |
+/// |---|---|---|
+/// | `on_unreachable = queue`, `on_unreachable = fail` | as for [`macro@invalidates`] | `queue` |
+/// | `crate = path` | where `cache_runtime` is found | `::cache_runtime` |
+///
+/// # Errors
+///
+/// All mistakes are reported at once, at the words that are wrong; the function stays as it was written.
+#[proc_macro_attribute]
+pub fn updates(
+    args: proc_macro::TokenStream,
+    item: proc_macro::TokenStream,
+) -> proc_macro::TokenStream {
+    expand(item.into(), "updates", |function, mistakes| {
+        let args = args::parse(args.into(), mistakes);
+        let model = check::updates::check(args, function, Span::call_site(), mistakes);
+        if mistakes.none() {
+            expand::updates::expand(&model)
         } else {
             expand::stand_in::function(&model.function)
         }

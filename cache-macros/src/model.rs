@@ -223,6 +223,15 @@ pub(crate) struct Invalidates {
     pub(crate) cache: Option<Expr>,
 }
 
+/// `#[updates]` on a function.
+pub(crate) struct Updates {
+    pub(crate) function: Function,
+    pub(crate) runtime: Option<Path>,
+    pub(crate) targets: Vec<Call>,
+    /// The word that asks for the write to be refused when the store is away.
+    pub(crate) refuse: Option<Span>,
+}
+
 /// `#[invalidates]` on a struct.
 pub(crate) struct Event {
     pub(crate) event: EventType,

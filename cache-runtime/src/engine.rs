@@ -13,6 +13,7 @@ mod remembering;
 mod session;
 mod storing;
 mod switches;
+mod updating;
 mod writing;
 
 use std::sync::Arc;
@@ -28,6 +29,7 @@ pub(crate) use self::remembering::Remembering;
 pub(crate) use self::session::{Found, Loading, Request, Session, Step};
 pub(crate) use self::storing::Loaded;
 pub(crate) use self::switches::Switches;
+pub(crate) use self::updating::WriteThrough;
 pub(crate) use self::writing::Pledge;
 use crate::audit::auditor::Auditor;
 use crate::callers::Callers;

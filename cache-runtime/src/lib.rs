@@ -48,6 +48,28 @@
 //! A struct under `#[invalidates(…)]` is an [`Event`], which says once what it makes old: `#[invalidates(event = UserChanged { id })]`, or
 //! [`Cache::emit`].
 //!
+//! # Writing through
+//!
+//! A writer that answers the new value need not clear the old one: with [`updates`] its answer is the next reader's.
+//!
+//! ```
+//! # use cache_runtime::{cached, updates};
+//! # #[cached("titles", "10m")]
+//! # async fn title(task_id: u64) -> Result<String, std::io::Error> { panic!("needs no load") }
+//! #[updates(title(task_id))]
+//! async fn rename(task_id: u64, title: &str) -> Result<String, std::io::Error> {
+//!     Ok(title.to_owned())
+//! }
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), std::io::Error> {
+//! rename(7, "Buy bread").await?;
+//! assert_eq!(title(7).await?, "Buy bread"); // needs no load
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! It is stored only if nothing has happened to its key since before the write; otherwise the key is invalidated.
+//!
 //! # The near cache
 //!
 //! With `local = "10s"` this process keeps values as they are, for so long at most: a hit costs a clone (of an `Arc`, if the answer is one), and no round trip.
@@ -193,7 +215,7 @@ pub use behind::{Counters, Values, Write, WriteBehind, WriteBehindStats};
 pub use builder::Builder;
 pub use by_hand::{Everything, Namespace};
 pub use cache::Cache;
-pub use cache_macros::{cache_keys, cached, invalidates};
+pub use cache_macros::{cache_keys, cached, invalidates, updates};
 pub use codec::{Codec, Nearby, Storable};
 pub use compression::Compression;
 pub use error::{ConfigError, Error, ErrorKind};

@@ -34,8 +34,8 @@ pub enum At {
         stamp: Option<Stamp>,
         /// The fence, and the run of the node that it was read from.
         fence: Option<(Token, Token)>,
-        /// What a writer wants to store, without any load.
-        put: Option<Moment>,
+        /// What the ticket is asked for.
+        purpose: Purpose,
     },
     /// With its ticket, on the way to the others that load.
     Turning(Ticket),
@@ -53,6 +53,25 @@ pub enum At {
     Replying(Reply),
     /// About to keep the answer in the near cache.
     Keeping(Moment),
+    /// An updater with its ticket, about to commit.
+    Updating(Ticket),
+    /// An updater that has committed this, about to store it.
+    Storing(Ticket, Moment),
+    /// An updater that has committed this and has no word of its being stored, about to invalidate. With a ticket its fill is on its way yet.
+    Unstored(Option<Ticket>, Moment),
+    /// With Redis' reply on its way to an updater of this.
+    Returning(Moment),
+}
+
+/// What a ticket is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Purpose {
+    /// A load.
+    Load,
+    /// A write that has not begun.
+    Update,
+    /// A write that has committed this: too late.
+    Updated(Moment),
 }
 
 /// What Redis replies.
@@ -140,22 +159,38 @@ impl Numbered for Caller {
                 }
             }
             At::Opening {
-                stamp, fence, put, ..
+                stamp,
+                fence,
+                purpose,
+                ..
             } => {
                 stamp.show(visitor);
                 if let Some((fence, run)) = fence {
                     visitor.token(fence);
                     visitor.token(run);
                 }
-                if let Some(value) = put {
-                    visitor.value(value);
+                if let Purpose::Updated(value) = purpose {
+                    visitor.need(value);
                 }
             }
-            At::Turning(ticket) | At::Waiting(ticket) | At::Loading(ticket) => ticket.show(visitor),
+            At::Turning(ticket)
+            | At::Waiting(ticket)
+            | At::Loading(ticket)
+            | At::Updating(ticket) => ticket.show(visitor),
             At::Answering(ticket, value) | At::Filling(ticket, value) => {
                 ticket.show(visitor);
                 visitor.value(value);
             }
+            // What an updater has committed is promised when it returns.
+            At::Storing(ticket, value) => {
+                ticket.show(visitor);
+                visitor.need(value);
+            }
+            At::Unstored(ticket, value) => {
+                ticket.show(visitor);
+                visitor.need(value);
+            }
+            At::Returning(value) => visitor.need(value),
             At::Given(value)
             | At::Keeping(value)
             | At::Replying(Reply::Hit(value) | Reply::Stored(value)) => visitor.value(value),

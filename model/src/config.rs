@@ -21,12 +21,16 @@ pub enum Safeguard {
     FenceCreation,
     /// Invalidating the key removes its fence along with the entry.
     FenceRemovalByInvalidation,
+    /// A fill removes the fence, so that no load which shares its ticket stores over what an updater has stored.
+    FenceRemovalByFill,
     /// The stamp is taken before the load, not when its answer is stored.
     StampBeforeLoad,
     /// The fence is taken before the load, not when its answer is stored.
     FenceBeforeLoad,
-    /// What a writer stores itself (`put`, `#[updates]`) has a ticket from before its body ran.
-    TicketBeforePut,
+    /// An updater's ticket (`#[updates]`) is from before its write.
+    TicketBeforeUpdate,
+    /// An updater whose value was not stored, or may not have been, invalidates the key.
+    InvalidationOfUnstored,
     /// Callers share a load only when their tickets are equal, not whenever they call for the same key.
     TicketInFlight,
     /// A process does not look up what its own undelivered invalidations name.
@@ -35,8 +39,10 @@ pub enum Safeguard {
     QueueArrivals,
     /// The near cache takes its local stamp before it asks Redis, not when the answer is kept.
     NearStampFirst,
-    /// A process bumps its own counters before its invalidation returns, whenever the push may come.
+    /// A process bumps its own counters before its invalidation or its update returns, whenever the push may come.
     OwnBump,
+    /// What an updater stores is pushed, as an invalidation is.
+    PushOfUpdate,
     /// A gap in the numbers of pushes bumps everything.
     BumpOnGap,
     /// A push that cannot be read bumps everything.
@@ -59,8 +65,6 @@ pub enum Safeguard {
     InvalidationAtAnnouncement,
     /// Nothing is stored for a while after an invalidation, until the replicas have caught up.
     HoldOff,
-    /// *Not needed for P1:* a fill removes the fence. It keeps the fence short-lived.
-    FenceRemovalByFill,
     /// *Not needed while marks cannot be lost:* an announced writer invalidates once more in the end.
     LastInvalidation,
 }
@@ -94,9 +98,10 @@ impl Safeguard {
             | Self::FillCheck
             | Self::FenceCreation
             | Self::FenceRemovalByInvalidation
+            | Self::FenceRemovalByFill
             | Self::StampBeforeLoad
-            | Self::TicketBeforePut
-            | Self::FenceRemovalByFill => Variant::Plain,
+            | Self::TicketBeforeUpdate
+            | Self::InvalidationOfUnstored => Variant::Plain,
             Self::FenceBeforeLoad | Self::IncarnationOfKeys | Self::IncarnationOfGenerations => {
                 Variant::Cluster
             }
@@ -104,6 +109,7 @@ impl Safeguard {
             Self::QueueBypass | Self::QueueArrivals => Variant::Queue,
             Self::NearStampFirst
             | Self::OwnBump
+            | Self::PushOfUpdate
             | Self::BumpOnGap
             | Self::BumpOnUnreadable
             | Self::BumpOnReconnect
@@ -179,6 +185,11 @@ impl Config {
     /// How many processes there are.
     pub(crate) fn processes(&self) -> u8 {
         1 + self.callers.iter().max().copied().unwrap_or_default()
+    }
+
+    /// Whether writers store what they write. Where replicas lag they invalidate instead, as every other writer does.
+    pub(crate) fn updates(&self) -> bool {
+        !self.is(Variant::HoldOff)
     }
 
     /// Whether callers of one process share loads.

@@ -4,6 +4,7 @@ mod calls;
 mod faults;
 mod near;
 mod reduction;
+mod updates;
 mod writes;
 
 use stateright::{Model, Property};

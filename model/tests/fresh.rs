@@ -57,12 +57,6 @@ fn entries_and_generations_may_stand_on_two_nodes() {
 
 /// What is not needed is known, so that nobody builds on it.
 #[test]
-fn a_fill_need_not_remove_the_fence() {
-    let config = Config::new(Variant::Plain).without(Safeguard::FenceRemovalByFill);
-    assert!(is_fresh(config.faults(1)));
-}
-
-#[test]
 fn an_announced_writer_need_not_invalidate_in_the_end() {
     let config = Config::new(Variant::Announced).without(Safeguard::LastInvalidation);
     assert!(is_fresh(config.faults(0)));

@@ -8,4 +8,5 @@ fn ui() {
     cases.compile_fail("ui/fail/cached/*.rs");
     cases.compile_fail("ui/fail/invalidates/*.rs");
     cases.compile_fail("ui/fail/jobs/*.rs");
+    cases.compile_fail("ui/fail/updates/*.rs");
 }

@@ -60,7 +60,7 @@ fn on(given: Option<&Given<Expr>>, mistakes: &mut Mistakes) -> bool {
 }
 
 /// `on_unreachable = queue`, `on_unreachable = fail`
-fn refuse(
+pub(super) fn refuse(
     given: Option<&Given<Expr>>,
     function: &Function,
     mistakes: &mut Mistakes,

@@ -146,9 +146,6 @@ impl Place<'_> {
         };
         let name = &function.sig.ident;
         let has_parameter = function.binding(RESULT).is_some();
-        let has_value = function.answer().is_some_and(
-            |answer| !matches!(stored_type(answer), Type::Tuple(tuple) if tuple.elems.is_empty()),
-        );
         if has_parameter {
             mistakes.at(
                 place,
@@ -156,7 +153,7 @@ impl Place<'_> {
                 "give the parameter another name",
                 "the wrong one of the two would decide what is cleared",
             );
-        } else if !has_value {
+        } else if !has_value(function) {
             mistakes.at(
                 place,
                 format!("`{name}` answers nothing that `result` could be"),
@@ -176,7 +173,7 @@ impl Place<'_> {
         false
     }
 
-    fn call(&self, expr: Expr, mistakes: &mut Mistakes) -> Option<Call> {
+    pub(super) fn call(&self, expr: Expr, mistakes: &mut Mistakes) -> Option<Call> {
         let (callee, arguments) = match expr {
             Expr::Call(call) => {
                 let callee = callee(&call.func, mistakes)?;
@@ -245,6 +242,13 @@ impl Place<'_> {
             names,
         })
     }
+}
+
+/// Whether there is a value in what the function answers.
+pub(super) fn has_value(function: &Function) -> bool {
+    function.answer().is_some_and(
+        |answer| !matches!(stored_type(answer), Type::Tuple(tuple) if tuple.elems.is_empty()),
+    )
 }
 
 /// Whether the body takes the parameter of this name with it.

@@ -11,7 +11,7 @@ use super::member::{
     unshadowing, whole_call,
 };
 use super::{Probe, handle, hottest, ours, private, shared};
-use crate::mentions::Names;
+use crate::mentions::{self, Names};
 use crate::model::{Cached, Companion};
 
 pub(super) fn expand(cached: &Cached) -> TokenStream {
@@ -29,6 +29,7 @@ pub(super) fn expand(cached: &Cached) -> TokenStream {
     if let Some(answer) = cached.function.answer() {
         let answer = owned(answer.to_token_stream());
         members.push(peek(cached, &private, &answer));
+        members.push(update(cached, &private, &answer));
         members.push(put(cached, &private, &answer));
         members.push(call_again(cached, &private, "refresh", "refreshing"));
         members.push(call_again(cached, &private, "uncached", "uncached"));
@@ -47,6 +48,7 @@ pub(super) fn of_declared(declared: &Cached, site: &TokenStream) -> TokenStream 
         any(declared, &private),
         invalidate(declared, &private),
         of_hottest(declared, &private),
+        no_update(declared, &private),
     ];
     let site = site_member(declared, &private, site);
     let members = members.iter().map(|member| member.expand(declared));
@@ -186,31 +188,96 @@ fn peek(cached: &Cached, private: &TokenStream, answer: &TokenStream) -> Member 
     }
 }
 
-fn put(cached: &Cached, private: &TokenStream, answer: &TokenStream) -> Member {
+/// What is needed to store an answer that comes from elsewhere; hidden, for `put` and for `#[updates]`.
+fn update(cached: &Cached, private: &TokenStream, answer: &TokenStream) -> Member {
     let prepare = prepare(cached, private);
     let call = call(cached, private, Use::Put);
     let rules = rules(cached);
     let stored = stored(cached, &Probe::Type(answer.clone()));
-    let name = Ident::new("answer", Span::mixed_site());
-    let mut takes = takes(cached, &cached.policy_names, Type::to_token_stream);
-    takes.push(ours!(#name: impl #private::IntoAnswer<#answer>));
-    let is_generic = cached.function.sig.generics.type_params().next().is_some();
-    let (kind, wait) = waiting(cached.cache.is_some() || !rules.is_empty() || is_generic);
+    let (judge, moves) = match rules_mention_parameters(cached) {
+        true => (ours!(impl #private::Judge<#answer>), Some(ours!(move))),
+        // What takes nothing with it borrows nothing: a writer may have `&mut self`.
+        false => (judge(private, answer), None),
+    };
     Member {
-        verb: "put",
-        doc: "Stores an answer for the call with these arguments: the whole answer, or the value inside it.",
-        kind,
-        takes,
+        verb: "update",
+        doc: "",
+        kind: Kind::Plain,
+        takes: takes(cached, &cached.policy_names, Type::to_token_stream),
         generics: key_generics(cached, &cached.policy_names, Some(answer)),
-        answer: None,
+        answer: Some(ours!(#private::Update<#answer, #judge>)),
         body: ours! {
             #prepare
             let __cache_call = #call;
-            let __cache_stored = #stored;
-            let __cache_answer = #private::IntoAnswer::<#answer>::into_answer(#name);
-            #private::put(__cache_call, __cache_stored, __cache_stored.rules() #rules, __cache_answer) #wait
+            #private::update(&__cache_call, #moves |__cache_call, __cache_used, __cache_answer| {
+                let __cache_stored = #stored;
+                __cache_call.judge(__cache_stored, &__cache_stored.rules() #rules, __cache_answer, __cache_used)
+            })
         },
     }
+}
+
+/// Stands where `#[updates]` looks for it, and tells the compiler's user that there is nothing.
+fn no_update(declared: &Cached, private: &TokenStream) -> Member {
+    Member {
+        verb: "update",
+        doc: "",
+        kind: Kind::Plain,
+        takes: takes(declared, &declared.key_names, Type::to_token_stream),
+        generics: key_generics(declared, &declared.key_names, None),
+        answer: Some(ours!(#private::NoFunction)),
+        body: ours!(::core::unreachable!()),
+    }
+}
+
+/// The type of what judges an answer without knowing more.
+pub(super) fn judge(private: &TokenStream, answer: &TokenStream) -> TokenStream {
+    ours!(fn(&#private::Call<'_>, &#private::Cache, &#answer) -> #private::Judged)
+}
+
+fn rules_mention_parameters(cached: &Cached) -> bool {
+    let rules = [&cached.cache_if, &cached.ttl_with];
+    let names: Names = rules
+        .into_iter()
+        .flatten()
+        .flat_map(mentions::of_expr)
+        .collect();
+    names.contains("self")
+        || cached
+            .function
+            .pieces()
+            .any(|piece| piece.binds_one_of(&names))
+}
+
+fn put(cached: &Cached, private: &TokenStream, answer: &TokenStream) -> Member {
+    let generics = key_generics(cached, &cached.policy_names, Some(answer));
+    let update = own_call(cached, "update", &cached.policy_names, &generics);
+    let name = Ident::new("answer", Span::mixed_site());
+    let mut takes = takes(cached, &cached.policy_names, Type::to_token_stream);
+    takes.push(ours!(#name: impl #private::IntoAnswer<#answer>));
+    Member {
+        verb: "put",
+        doc: "Stores an answer for the call with these arguments: the whole answer, or the value inside it.",
+        kind: Kind::Future,
+        takes,
+        generics,
+        answer: None,
+        body: ours!(#private::put(#update, #private::IntoAnswer::<#answer>::into_answer(#name))),
+    }
+}
+
+/// Another member's call, with what this one takes.
+fn own_call(cached: &Cached, verb: &str, names: &Names, generics: &Generics) -> TokenStream {
+    let receiver = cached
+        .function
+        .receiver()
+        .map(|receiver| receiver.self_token.to_token_stream());
+    let pieces = cached.pieces(names);
+    let pieces = pieces.iter().map(|piece| piece.name.to_token_stream());
+    let arguments = receiver.into_iter().chain(pieces);
+    let member = member_name(cached, verb);
+    let turbofish = turbofish(generics);
+    ours!(Self::#member #turbofish(#(#arguments),*))
 }
 
 /// `refresh` and `uncached`: the function's own call, in another mode.
@@ -243,16 +310,9 @@ fn prepare(cached: &Cached, private: &TokenStream) -> TokenStream {
         .as_ref()
         .map(|expr| handle(&cached.function, expr, private));
     if cached.key_is_enough && handle.is_none() {
-        let receiver = cached
-            .function
-            .receiver()
-            .map(|receiver| receiver.self_token.to_token_stream());
-        let names = cached.pieces(&cached.key_names);
-        let names = names.iter().map(|piece| piece.name.to_token_stream());
-        let arguments = receiver.into_iter().chain(names);
-        let key = member_name(cached, "key");
-        let turbofish = turbofish(&key_generics(cached, &cached.key_names, None));
-        return ours!(let __cache_key = Self::#key #turbofish(#(#arguments),*););
+        let names = &cached.key_names;
+        let key = own_call(cached, "key", names, &key_generics(cached, names, None));
+        return ours!(let __cache_key = #key;);
     }
     let unpack = unpack(cached, &cached.policy_names);
     let key = key(cached, private);

@@ -86,7 +86,7 @@ fn options(invalidates: &Invalidates) -> TokenStream {
 }
 
 /// `on_unreachable = fail`; a `From` that is missing is underlined there.
-fn refuse(fail: Span) -> TokenStream {
+pub(super) fn refuse(fail: Span) -> TokenStream {
     quote_spanned! {at(fail)=>
         .refuse(&|__cache_error| ::core::result::Result::Err(::core::convert::From::from(__cache_error)))
     }

@@ -34,14 +34,16 @@ pub(super) fn frame(cached: &Cached, members: &TokenStream) -> TokenStream {
 /// The name of a member: `key`, and beside a method `goal_key`.
 pub(super) fn member_name(cached: &Cached, verb: &str) -> Ident {
     let name = &cached.function.sig.ident;
-    match (cached.companion, verb) {
-        (Companion::Methods, "site" | "any") => {
-            format_ident!("__{}_{verb}", name.unraw(), span = name.span())
-        }
-        (Companion::Methods, verb) => format_ident!("{}_{verb}", name.unraw(), span = name.span()),
-        (_, "site" | "any") => format_ident!("__{verb}", span = name.span()),
-        (_, verb) => format_ident!("{verb}", span = name.span()),
+    let hidden = if is_hidden(verb) { "__" } else { "" };
+    match cached.companion {
+        Companion::Methods => format_ident!("{hidden}{}_{verb}", name.unraw(), span = name.span()),
+        _ => format_ident!("{hidden}{verb}", span = name.span()),
     }
+}
+
+/// Whether a member is for expansions alone.
+pub(super) fn is_hidden(verb: &str) -> bool {
+    matches!(verb, "site" | "any" | "update")
 }
 
 /// How a member answers.
@@ -88,9 +90,9 @@ impl Member {
         };
         let clause = &generics.where_clause;
         let (params, _, _) = generics.split_for_impl();
-        let doc = match self.verb {
-            "any" => ours!(#[doc(hidden)]),
-            _ => ours!(#[doc = #doc]),
+        let doc = match is_hidden(self.verb) {
+            true => ours!(#[doc(hidden)]),
+            false => ours!(#[doc = #doc]),
         };
         ours! {
             #conditions

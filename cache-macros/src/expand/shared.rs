@@ -18,7 +18,7 @@ pub(super) fn new_site(
     name: &TokenStream,
     many: bool,
 ) -> TokenStream {
-    let site = of(call, "__site");
+    let site = of(call, "site");
     let span = at(path(call).span());
     let private = private_at(runtime, span);
     let new = Ident::new(if many { "batch_of" } else { "sharing" }, span);
@@ -34,7 +34,7 @@ pub(super) fn key(call: &Call) -> TokenStream {
 
 /// `keys::agent::__any()`
 pub(super) fn any(call: &Call) -> TokenStream {
-    let any = of(call, "__any");
+    let any = of(call, "any");
     ours!(#any())
 }
 

@@ -5,7 +5,7 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::Type;
 
-use super::companion::site_member;
+use super::companion::{judge, site_member};
 use super::member::{Kind, Member, frame, key_generics, owned, takes, whole_call};
 use super::{has_opaque_type, hottest, ours, untouched};
 use crate::function::Function;
@@ -27,7 +27,7 @@ pub(super) fn declared(declared: &Cached, site: &TokenStream) -> TokenStream {
     frame(declared, &quote!(#site #members))
 }
 
-/// For `#[invalidates]`: the function alone.
+/// For `#[invalidates]` and `#[updates]`: the function alone.
 pub(crate) fn function(function: &Function) -> TokenStream {
     untouched(function)
 }
@@ -81,6 +81,14 @@ fn members(cached: &Cached, private: &TokenStream) -> TokenStream {
             Type::to_token_stream,
             Some(peeked),
         ));
+        let judge = judge(private, &answer);
+        members.push(member(
+            cached,
+            "update",
+            policy,
+            Type::to_token_stream,
+            Some(ours!(#private::Update<#answer, #judge>)),
+        ));
         let mut put = member(cached, "put", policy, Type::to_token_stream, None);
         put.takes.push(ours!(_: impl #private::IntoAnswer<#answer>));
         members.push(put);
@@ -102,7 +110,7 @@ fn member(
         verb,
         doc: "Stands in until the attribute is right.",
         kind: match verb {
-            "key" | "pattern" | "any" => Kind::Plain,
+            "key" | "pattern" | "any" | "update" => Kind::Plain,
             _ => Kind::Async,
         },
         takes: takes(cached, names, ty),

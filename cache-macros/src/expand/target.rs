@@ -6,6 +6,7 @@ use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Expr, Path, PathArguments};
 
+use super::member::is_hidden;
 use super::{at, ours, part};
 use crate::model::{Argument, Call, Callee, Part, RESULT, Target, Text};
 
@@ -190,23 +191,35 @@ impl<'a> Emitter<'a> {
                 tokens
             }
         });
-        match &call.callee {
-            Callee::Function(path) => {
-                let verb = if verb == "any" { "__any" } else { verb };
-                let callee = companion_path(path, verb);
-                quote_spanned!(at(path.span())=> #private::Target::from(#callee(#(#arguments),*)))
-            }
-            Callee::Associated(path) => {
-                let callee = associated_path(path, verb);
-                quote_spanned!(at(path.span())=> #private::Target::from(#callee(#(#arguments),*)))
-            }
-            Callee::Method(call) => {
-                let (receiver, dot) = (&call.receiver, &call.dot_token);
-                let turbofish = call.turbofish.as_ref().filter(|_| verb != "any");
-                let method = beside(&call.method, verb);
-                quote_spanned!(at(call.method.span())=>
-                    #private::Target::from(#receiver #dot #method #turbofish(#(#arguments),*)))
-            }
+        let (span, named) = member(call, verb, arguments);
+        quote_spanned!(span=> #private::Target::from(#named))
+    }
+}
+
+/// A call of the companion's function `verb`, and its place.
+pub(super) fn member(
+    call: &Call,
+    verb: &str,
+    arguments: impl Iterator<Item = TokenStream>,
+) -> (Span, TokenStream) {
+    match &call.callee {
+        Callee::Function(path) => {
+            let span = at(path.span());
+            let callee = companion_path(path, verb);
+            (span, quote_spanned!(span=> #callee(#(#arguments),*)))
+        }
+        Callee::Associated(path) => {
+            let span = at(path.span());
+            let callee = associated_path(path, verb);
+            (span, quote_spanned!(span=> #callee(#(#arguments),*)))
+        }
+        Callee::Method(call) => {
+            let span = at(call.method.span());
+            let (receiver, dot) = (&call.receiver, &call.dot_token);
+            let turbofish = call.turbofish.as_ref().filter(|_| verb != "any");
+            let method = beside(&call.method, verb);
+            let callee = quote!(#receiver #dot #method #turbofish);
+            (span, quote_spanned!(span=> #callee(#(#arguments),*)))
         }
     }
 }
@@ -262,9 +275,9 @@ pub(super) fn copy(span: Span, reference: &TokenStream) -> TokenStream {
 /// `goal` to `goal_key`, as the companion of a method is called.
 fn beside(method: &Ident, verb: &str) -> Ident {
     let name = method.unraw();
-    match verb {
-        "any" => format_ident!("__{name}_any", span = method.span()),
-        verb => format_ident!("{name}_{verb}", span = method.span()),
+    match is_hidden(verb) {
+        true => format_ident!("__{name}_{verb}", span = method.span()),
+        false => format_ident!("{name}_{verb}", span = method.span()),
     }
 }
 
@@ -286,10 +299,14 @@ pub(super) fn companion_path(path: &Path, verb: &str) -> TokenStream {
     let Some(last) = path.segments.last_mut() else {
         return TokenStream::new();
     };
-    let verb = Ident::new(verb, last.ident.span());
+    let span = last.ident.span();
     let generics = std::mem::replace(&mut last.arguments, PathArguments::None);
-    if verb == "__any" {
-        return quote!(#path::#verb);
+    let name = match is_hidden(verb) {
+        true => format_ident!("__{verb}", span = span),
+        false => Ident::new(verb, span),
+    };
+    match verb {
+        "any" => quote!(#path::#name),
+        _ => quote!(#path::#name #generics),
     }
-    quote!(#path::#verb #generics)
 }

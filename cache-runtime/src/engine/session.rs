@@ -503,11 +503,6 @@ impl<'a> Session<'a> {
         Some(tokio::time::Instant::from_std(began.checked_add(limit)?))
     }
 
-    /// The cache that is called.
-    pub(crate) fn engine(&self) -> &'a Arc<Engine> {
-        self.engine
-    }
-
     /// Leave to load this call's key in the background.
     pub(crate) fn place(&self) -> Option<Place> {
         if Held::current().is_some() {

@@ -106,37 +106,46 @@ impl Session<'_> {
         }
     }
 
-    /// Stores what was not loaded by the function; loads on their way are refused.
-    pub(crate) async fn put(&mut self, mut loaded: Loaded, kept: Option<near::Value>) {
-        if !self.is_cached() || self.is_held() {
-            return self.function.counters.bypassed.one();
+    /// Stores what was not loaded by the function; loads on their way are refused. What is not to be stored takes the place of what is.
+    pub(crate) async fn put(&self, loaded: Loaded) {
+        if let Some(ticket) = self.open_to_replace().await
+            && !self.replace(ticket, loaded).await
+        {
+            self.displace().await;
+        }
+    }
+
+    /// Announces that something else will be stored than what is: loads on their way are refused. `None` where nothing may be stored now.
+    pub(super) async fn open_to_replace(&self) -> Option<Ticket> {
+        if self.is_bypassed() || self.is_held() {
+            self.function.counters.bypassed.one();
+            return None;
         }
         if self.waits() {
-            return self.function.counters.degraded.one();
+            self.function.counters.degraded.one();
+            return None;
         }
-        if let Err(error) = self.look_near().await {
-            return self.not_stored(&error);
-        }
-        let Some(ttl) = self.settled_ttl(&mut loaded) else {
-            return self.displace().await;
-        };
         let (at, engine) = (self.address(), self.engine);
         let opening = Opening::Replace;
         let opened = self
             .budget
             .spend(|patience| engine.store.open(at, &opening, patience));
-        match opened.await {
-            Ok(Some(ticket)) => {
-                let content = self.content(&loaded);
-                let entry = self.seal(loaded, ticket, Duration::ZERO);
-                let size = entry.len();
-                if self.fill(ticket, None, entry, content, ttl).await {
-                    self.keep_near(size, Some(ttl), kept);
-                }
-            }
-            Ok(None) => {}
-            Err(error) => self.not_stored(&error),
-        }
+        let opened = opened.await.inspect_err(|error| self.not_stored(error));
+        opened.ok().flatten()
+    }
+
+    /// Stores what was announced so; whether it is stored.
+    pub(super) async fn replace(&self, ticket: Ticket, mut loaded: Loaded) -> bool {
+        let Some(ttl) = self.settled_ttl(&mut loaded) else {
+            return false;
+        };
+        let content = self.content(&loaded);
+        let entry = self.seal(loaded, ticket, Duration::ZERO);
+        let stored = self.fill(ticket, None, entry, content, ttl).await;
+        // What the near cache has is from before. Where the store failed, it may have been done all the same.
+        let key = Target::from(self.request.key.clone());
+        self.engine.near.advance([&key]);
+        stored
     }
 
     /// How long the answer is fresh: up to a tenth shorter than its ttl, so that what was stored together does not expire together.
@@ -249,11 +258,6 @@ impl Session<'_> {
     fn not_stored(&self, error: &StoreError) {
         self.function.counters.degraded.one();
         tracing::debug!(key = %self.request.key, %error, "answer not stored");
-    }
-
-    /// Counts that the call was told to leave the cache alone.
-    pub(crate) fn bypassed(&self) {
-        self.function.counters.bypassed.one();
     }
 
     /// Counts that a load was given up.

@@ -7,7 +7,7 @@ use std::mem;
 use std::pin::pin;
 
 use super::Cache;
-use super::call::{Call, Rules, Stored, Unencodable};
+use super::call::{Call, Rules, Stored};
 use crate::codec::{Nearby, Storable};
 use crate::engine::{Found, Glance, Loaded, Loading, Part, Session};
 use crate::flight::Seat;
@@ -401,11 +401,8 @@ where
     ) {
         let (session, value) = (&member.session, member.value.as_ref().unwrap_or(&None));
         let call = &self.calls[member.at];
-        let judged = call.judge(self.stored, &self.rules, value, &self.cache.engine);
-        let loaded = judged.unwrap_or_else(|Unencodable| {
-            session.not_encodable();
-            None
-        });
+        let judged = call.judge(self.stored, &self.rules, value, self.cache);
+        let loaded = judged.loaded(|| session.not_encodable());
         let kept = session.keeps_near().then(|| self.stored.kept(value));
         (session, loading, loaded.filter(|_| certain), kept.flatten())
     }

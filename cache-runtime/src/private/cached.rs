@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::call::{Call, Rules, Stored, Unencodable};
+use super::call::{Call, Rules, Stored};
 use super::{Cache, Look, Shape, Site, Target};
 use crate::engine::{BACK_OFF, Loading, Place, Session, Step};
 use crate::envelope::Head;
@@ -25,7 +25,7 @@ pub async fn cached<R, S: Shape<R>, F: Future<Output = R>>(
     let answer = match look(&mut session, stored, &rules).await {
         Looked::Answer { answer, .. } => answer,
         Looked::Load(loading) => {
-            let mut shell = Shell::new(&call, stored, &rules);
+            let mut shell = Shell::new(&call, &cache, stored, &rules);
             let answer = shell.load(&session, load).await;
             Box::pin(shell.finish(&mut session, loading, answer)).await
         }
@@ -48,16 +48,18 @@ where
     F: Future<Output = R> + Send + Unpin + 'static,
 {
     let cache = call.of_cache();
-    let engine = &cache.engine;
-    let mut session = engine.session(call.request(call.mode()));
+    let mut session = cache.engine.session(call.request(call.mode()));
     let answer = match look(&mut session, stored, &rules).await {
         Looked::Answer { answer, refresh } => {
             if let Some((head, place)) = refresh.and_then(|head| Some((head, session.place()?))) {
-                let (engine, call, load) = (engine.clone(), call.owned(), load());
+                let (call, load) = (call.owned(), load());
+                let background = cache.clone();
                 cache.engine.background.run(place, async move {
-                    let mut session = engine.background_session(call.request(Mode::Usual));
+                    let cache = background;
+                    let request = call.request(Mode::Usual);
+                    let mut session = cache.engine.background_session(request);
                     if let Some(loading) = session.lead(head).await {
-                        let mut shell = Shell::new(&call, stored, &rules);
+                        let mut shell = Shell::new(&call, &cache, stored, &rules);
                         let answer = shell.load(&session, load).await;
                         let answer = shell.finish(&mut session, Some(loading), answer).await;
                         if matches!(stored.shape.look(&answer), Look::Failed) {
@@ -71,15 +73,17 @@ where
             answer
         }
         Looked::Load(loading) => {
-            let mut shell = Shell::new(&call, stored, &rules);
+            let mut shell = Shell::new(&call, &cache, stored, &rules);
             let mut load = load();
             match shell.load_or_stale(&mut session, &mut load).await {
                 Early::Answer(answer) => shell.finish(&mut session, loading, answer).await,
                 Early::Stale { answer, place } => {
-                    let (engine, call) = (engine.clone(), call.owned());
+                    let (call, background) = (call.owned(), cache.clone());
                     cache.engine.background.run(place, async move {
-                        let mut session = engine.background_session(call.request(Mode::Usual));
-                        let mut shell = Shell::new(&call, stored, &rules);
+                        let cache = background;
+                        let request = call.request(Mode::Usual);
+                        let mut session = cache.engine.background_session(request);
+                        let mut shell = Shell::new(&call, &cache, stored, &rules);
                         let answer = shell.load(&session, load).await;
                         shell.finish(&mut session, loading, answer).await;
                     });
@@ -177,6 +181,7 @@ enum Early<R> {
 /// How a call's load is run and what becomes of its answer.
 struct Shell<'a, R, S: Shape<R>> {
     call: &'a Call<'a>,
+    cache: &'a Cache,
     stored: Stored<R, S>,
     rules: &'a Rules<'a, R, S::Value>,
     /// The load has taken longer than it may.
@@ -184,9 +189,15 @@ struct Shell<'a, R, S: Shape<R>> {
 }
 
 impl<'a, R, S: Shape<R>> Shell<'a, R, S> {
-    fn new(call: &'a Call<'a>, stored: Stored<R, S>, rules: &'a Rules<'a, R, S::Value>) -> Self {
+    fn new(
+        call: &'a Call<'a>,
+        cache: &'a Cache,
+        stored: Stored<R, S>,
+        rules: &'a Rules<'a, R, S::Value>,
+    ) -> Self {
         Self {
             call,
+            cache,
             stored,
             rules,
             given_up: false,
@@ -247,12 +258,10 @@ impl<'a, R, S: Shape<R>> Shell<'a, R, S> {
             };
             session.fail(loading, error).await;
         } else if let Some(loading) = loading.filter(Session::is_wanted) {
-            let engine = session.engine();
-            let judged = self.call.judge(self.stored, self.rules, &answer, engine);
-            let loaded = judged.unwrap_or_else(|Unencodable| {
-                session.not_encodable();
-                None
-            });
+            let judged = self
+                .call
+                .judge(self.stored, self.rules, &answer, self.cache);
+            let loaded = judged.loaded(|| session.not_encodable());
             let kept = session.keeps_near().then(|| self.stored.kept(&answer));
             session.settle(loading, loaded, kept.flatten()).await;
         }
@@ -287,25 +296,6 @@ pub async fn peek<R, S: Shape<R>>(call: Call<'_>, stored: Stored<R, S>) -> Optio
     }
     let found = session.peek().await?;
     stored.answer(&found)
-}
-
-/// Stores `answer` as though the function had answered it.
-pub async fn put<R, S: Shape<R>>(
-    call: Call<'_>,
-    stored: Stored<R, S>,
-    rules: Rules<'_, R, S::Value>,
-    answer: R,
-) {
-    let cache = call.of_cache();
-    let mut session = cache.engine.session(call.request(Mode::Refresh));
-    if scope::is_bypassed() {
-        return session.bypassed();
-    }
-    match call.judge(stored, &rules, &answer, &cache.engine) {
-        Ok(Some(loaded)) => session.put(loaded, stored.kept(&answer)).await,
-        Ok(None) => {}
-        Err(Unencodable) => session.not_encodable(),
-    }
 }
 
 /// Runs `call` so that it loads and replaces what is stored.

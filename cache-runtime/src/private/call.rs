@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Cache, Errors, Key, Look, Probe, Shape, Site, Tag};
 use crate::codec::{Codec, Nearby, Storable};
-use crate::engine::{Engine, Found, Loaded, Request};
+use crate::engine::{Found, Loaded, Request};
 use crate::envelope;
 use crate::near;
 use crate::policy::Policy;
@@ -100,45 +100,63 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// What the cache is to make of `answer`; `None` when it may be neither shared nor stored.
-    pub(super) fn judge<R, S: Shape<R>>(
+    /// What the cache is to make of `answer`.
+    pub fn judge<R, S: Shape<R>>(
         &self,
         stored: Stored<R, S>,
         rules: &Rules<'_, R, S::Value>,
         answer: &R,
-        engine: &Engine,
-    ) -> Result<Option<Loaded>, Unencodable> {
+        cache: &Cache,
+    ) -> Judged {
         let mut entry = envelope::begin();
-        let wanted = engine.codec_of::<S::Value>(&self.policy.storage);
-        match stored.shape.look(answer) {
-            Look::Failed => Ok(None),
-            Look::Absent => Ok(Some(Loaded {
+        let wanted = cache.engine.codec_of::<S::Value>(&self.policy.storage);
+        let loaded = match stored.shape.look(answer) {
+            Look::Failed => None,
+            Look::Absent => Some(Loaded {
                 entry,
                 codec: wanted,
                 fell_back: false,
                 absent: true,
                 ttl: self.policy.none_ttl,
-            })),
+            }),
             Look::Value(value) => {
-                let codec = (stored.encode)(value, wanted, &mut entry).ok_or(Unencodable)?;
+                let Some(codec) = (stored.encode)(value, wanted, &mut entry) else {
+                    return Judged(Err(Unencodable));
+                };
                 let keep = rules.cache_if.is_none_or(|cache_if| cache_if(value));
                 let ttl = || {
                     let ttl = rules.ttl_with.map(|ttl_with| ttl_with(value));
-                    ttl.or(self.policy.ttl).unwrap_or(engine.default_ttl)
+                    ttl.or(self.policy.ttl).unwrap_or(cache.engine.default_ttl)
                 };
-                Ok(Some(Loaded {
+                Some(Loaded {
                     entry,
                     codec,
                     fell_back: codec != wanted,
                     absent: false,
                     ttl: keep.then(ttl),
-                }))
+                })
             }
-        }
+        };
+        Judged(Ok(loaded))
     }
 }
 
-pub(super) struct Unencodable;
+/// What the cache is to make of an answer.
+#[derive(Debug)]
+pub struct Judged(Result<Option<Loaded>, Unencodable>);
+
+#[derive(Debug)]
+struct Unencodable;
+
+impl Judged {
+    /// `None` when it may be neither shared nor stored.
+    pub(super) fn loaded(self, tell_unencodable: impl FnOnce()) -> Option<Loaded> {
+        self.0.unwrap_or_else(|Unencodable| {
+            tell_unencodable();
+            None
+        })
+    }
+}
 
 /// How the value in an answer `R` is found, and how it is written and read.
 pub struct Stored<R, S: Shape<R>> {

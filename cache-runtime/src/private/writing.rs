@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
+use super::updating::OfValue;
 use super::{Cache, Error, Event, Look, Probe, Shape, Site, Target};
 use crate::engine::Pledge;
 use crate::store::Mark;
@@ -79,13 +80,14 @@ impl<'a> Invalidation<'a> {
 
 /// What is known of the answer of a writing function.
 pub struct Returned<'a, R, S: Shape<R>> {
-    shape: S,
+    pub(super) shape: S,
     targets: Option<FromValue<'a, S::Value>>,
-    refuse: Option<Refusal<'a, R>>,
+    pub(super) updates: Vec<OfValue<'a, S::Value>>,
+    pub(super) refuse: Option<Refusal<'a, R>>,
 }
 
 /// Turns the cache's error into the answer of a writer that is not let run.
-type Refusal<'a, R> = &'a (dyn Fn(Error) -> R + Sync);
+pub(super) type Refusal<'a, R> = &'a (dyn Fn(Error) -> R + Sync);
 
 /// Names what the value in an answer makes old.
 type FromValue<'a, V> = &'a (dyn Fn(&V) -> Vec<Target> + Sync);
@@ -95,6 +97,7 @@ pub fn returned<'a, R, S: Shape<R>>(_: &Probe<R>, shape: S) -> Returned<'a, R, S
     Returned {
         shape,
         targets: None,
+        updates: Vec::new(),
         refuse: None,
     }
 }

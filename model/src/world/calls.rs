@@ -1,7 +1,7 @@
 //! What a call does, in the order in which the runtime does it.
 
 use super::World;
-use crate::caller::{At, Errand, Reply};
+use crate::caller::{At, Errand, Purpose, Reply};
 use crate::config::{Config, Safeguard, Variant};
 use crate::number::Moment;
 use crate::process::Load;
@@ -14,8 +14,8 @@ pub enum Step {
     Begin,
     /// A call begins that replaces what is stored.
     Refresh,
-    /// A writer stores what it has already, taking its ticket only now.
-    Put,
+    /// An updater begins.
+    Update,
     /// Redis reads the entry.
     ReadEntry,
     /// Redis reads the generations.
@@ -36,8 +36,18 @@ pub enum Step {
     Load,
     /// The load is done, and those that joined it get its answer.
     Share,
+    /// An updater commits.
+    Commit,
     /// Redis executes the fill.
     Fill,
+    /// An updater hears nothing of its fill, which is on its way yet.
+    GiveUp,
+    /// Redis executes an updater's invalidation.
+    Invalidate,
+    /// An updater's invalidation fails, and is queued.
+    Queue,
+    /// Redis' answer comes to an updater.
+    Return,
     /// Redis' reply comes.
     Arrive,
     /// The near cache keeps the answer.
@@ -59,8 +69,8 @@ impl World {
                     if !process.bypasses(config) && connected {
                         offer(Step::Begin);
                         offer(Step::Refresh);
-                        if config.lacks(Safeguard::TicketBeforePut) {
-                            offer(Step::Put);
+                        if config.updates() {
+                            offer(Step::Update);
                         }
                     }
                     continue;
@@ -102,6 +112,9 @@ impl World {
                     }
                 }
                 At::Keeping(_) => offer(Step::Keep),
+                At::Updating(_) | At::Storing(..) | At::Unstored(..) | At::Returning(_) => {
+                    self.offer_update(config, caller, &mut offer);
+                }
             }
             offer(Step::Drop);
         }
@@ -116,8 +129,15 @@ impl World {
                 };
                 self.begin(caller, reading);
             }
-            Step::Refresh => self.begin(caller, announcing(true, None)),
-            Step::Put => self.begin(caller, announcing(true, Some(self.database))),
+            Step::Refresh => self.begin(caller, announcing(true, Purpose::Load)),
+            Step::Update
+            | Step::Commit
+            | Step::GiveUp
+            | Step::Invalidate
+            | Step::Queue
+            | Step::Return => {
+                self.update(config, caller, step);
+            }
             Step::ReadEntry | Step::ReadGenerations => self.read(config, caller, step),
             Step::Open => {
                 self.open(config, caller, Node::Generations);
@@ -147,7 +167,7 @@ impl World {
         }
     }
 
-    fn begin(&mut self, caller: usize, at: At) {
+    pub(super) fn begin(&mut self, caller: usize, at: At) {
         let caller = &mut self.callers[caller];
         let own = self.processes[usize::from(caller.process)].own;
         caller.need = self.promised.max(own);
@@ -202,7 +222,7 @@ impl World {
                 self.answered(caller, entry.value);
                 self.leave(caller);
             }
-            None => self.callers[caller].at = announcing(false, None),
+            None => self.callers[caller].at = announcing(false, Purpose::Load),
         }
     }
 
@@ -231,7 +251,7 @@ impl World {
         let At::Opening {
             stamp: Some(stamp),
             fence: Some((fence, run)),
-            put,
+            purpose,
             ..
         } = self.callers[caller].at
         else {
@@ -242,10 +262,11 @@ impl World {
             fence,
             busy: self.redis.is_busy() && !config.lacks(Safeguard::BusyCheck),
         };
-        self.callers[caller].at = match put {
-            Some(value) => At::Filling(ticket, value),
-            None if shares(config, ticket) => At::Turning(ticket),
-            None => At::Loading(ticket),
+        self.callers[caller].at = match purpose {
+            Purpose::Update => At::Updating(ticket),
+            Purpose::Updated(value) => At::Storing(ticket, value),
+            Purpose::Load if shares(config, ticket) => At::Turning(ticket),
+            Purpose::Load => At::Loading(ticket),
         };
     }
 
@@ -313,6 +334,9 @@ impl World {
     }
 
     fn fill(&mut self, config: &Config, caller: usize) {
+        if matches!(self.callers[caller].at, At::Storing(..) | At::Unstored(..)) {
+            return self.store(config, caller);
+        }
         let At::Filling(ticket, value) = self.callers[caller].at else {
             return;
         };
@@ -350,12 +374,12 @@ impl World {
     }
 }
 
-pub(super) fn announcing(replace: bool, put: Option<Moment>) -> At {
+pub(super) fn announcing(replace: bool, purpose: Purpose) -> At {
     At::Opening {
         replace,
         stamp: None,
         fence: None,
-        put,
+        purpose,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::World;
 use super::calls::announcing;
-use crate::caller::{At, Reply};
+use crate::caller::{At, Purpose, Reply};
 use crate::config::{Config, Safeguard, Variant};
 use crate::number::Moment;
 
@@ -101,7 +101,7 @@ impl World {
                 self.callers[caller].at = At::Keeping(value);
             }
             Reply::Stored(value) => self.callers[caller].at = At::Keeping(value),
-            Reply::Miss => self.callers[caller].at = announcing(false, None),
+            Reply::Miss => self.callers[caller].at = announcing(false, Purpose::Load),
             Reply::Refused => self.leave(caller),
         }
     }

@@ -51,6 +51,12 @@ impl World {
                         live.reduce(ticket);
                     }
                 }
+                At::Updating(ticket) | At::Storing(ticket, _) => live.reduce(ticket),
+                At::Unstored(late @ Some(_), _) => {
+                    // A fill that will be refused is no fill.
+                    *late = late.filter(|ticket| live.grants(*ticket));
+                    late.iter_mut().for_each(|ticket| live.reduce(ticket));
+                }
                 _ => {}
             }
         }

@@ -81,9 +81,14 @@ impl World {
         }
     }
 
-    fn offer_published(&self, config: &Config, mut offer: impl FnMut(Write)) {
+    /// Whether one more push may be on its way to each process.
+    pub(super) fn has_room(&self, config: &Config) -> bool {
         let room = |process: &Process| process.near.pushes.len() < config.pushes;
-        let room = self.processes.iter().all(room);
+        self.processes.iter().all(room)
+    }
+
+    fn offer_published(&self, config: &Config, mut offer: impl FnMut(Write)) {
+        let room = self.has_room(config);
         if room {
             offer(Write::InvalidateOther);
             // By a process that caches nothing.
@@ -232,7 +237,7 @@ impl World {
         self.processes[0].enqueue(config, target);
     }
 
-    fn publish(&mut self, names: bool) {
+    pub(super) fn publish(&mut self, names: bool) {
         for process in &mut self.processes {
             process.near.publish(names, self.promised);
         }

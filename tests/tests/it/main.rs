@@ -32,6 +32,7 @@ mod switches;
 mod tls;
 mod transactions;
 mod undelivered;
+mod updates;
 mod values;
 mod warming;
 mod world;

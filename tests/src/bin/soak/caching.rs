@@ -122,6 +122,7 @@ async fn annotated_write(way: Way, Row { part, id }: Row, call: &Call<'_>) -> Re
         Way::MiddleAndTrailing => workload::write_both(call, part, id).await,
         Way::Tag => workload::write_tag(call, part, id).await,
         Way::All => workload::write_all(call, part, id).await,
+        Way::Through => workload::write_through(call, part, id).await.map(drop),
         Way::Cut => workload::write_cut(call, part, id).await,
     }
 }

@@ -14,6 +14,9 @@
 //! values that were put beside their function, which have no load: they are put by the only one who writes the row, between its
 //! writes.
 //!
+//! A writer that stores what it wrote ([`Way::Through`](crate::workload::Way)) promises that nobody gets anything older. Its value counts as loaded when
+//! its body began, behind its ticket, and that is its *m*: whatever was loaded before is refused by the ticket, or gives way to the value.
+//!
 //! # From when an invalidation counts
 //! - For the instance of the writer: from when the writing call returned, or its future was gone. What could not be delivered is then
 //!   known there, and its keys are answered from the source.
@@ -364,6 +367,7 @@ mod tests {
                         | (Way::Middle, Function::Middle)
                         | (Way::Tag, Function::Tagged)
                         | (Way::All, _)
+                        | (Way::Through, Function::Exact)
                         | (
                             Way::MiddleAndTrailing,
                             Function::Exact

@@ -70,7 +70,7 @@ pub(crate) struct Write {
     /// The version that it made; none when it was dropped before it learned of one.
     pub(crate) version: Option<u64>,
     pub(crate) begin: Moment,
-    /// A moment before the invalidation began, and after the commit.
+    /// A moment before the invalidation began, and after the commit; of a writer that stores what it wrote, when its body began.
     pub(crate) invalidates: Moment,
     pub(crate) returned: Moment,
     /// Whether it may wait in its process to be delivered.

@@ -259,8 +259,13 @@ impl Instance {
         drop(writing);
         let returned = now();
         let queued = self.caching.queued() != queued;
-        // It began to invalidate when its body had ended, or when it was dropped in its body. Otherwise it never wrote.
-        let invalidates = call.ended().or(gone.filter(|_| call.begun()));
+        // It began to invalidate when its body had ended, or when it was dropped in its body. Otherwise it never wrote. What it stores
+        // itself counts as loaded when its body began.
+        let ended = call.ended().and(match way {
+            Way::Through => call.begun(),
+            _ => call.ended(),
+        });
+        let invalidates = ended.or(gone.filter(|_| call.begun().is_some()));
         let Some(invalidates) = invalidates else {
             return self.recorder.record(&Event::Nothing);
         };
@@ -294,7 +299,7 @@ fn some_row(dice: &mut Rng) -> Row {
 fn some_way(dice: &mut Rng) -> Way {
     match dice.u8(..20) {
         0 => Way::Cut,
-        other => Way::ALL[usize::from(other) % 6],
+        other => Way::ALL[usize::from(other) % 7],
     }
 }
 

@@ -140,6 +140,7 @@ fn patterns(way: Way, row: Row) -> Vec<String> {
     let Row { part, id } = row;
     match way {
         Way::Exact => vec![key(Function::Exact, row), key(Function::Near, row)],
+        Way::Through => vec![key(Function::Exact, row)],
         Way::Trailing => vec![format!("soak:trailing:{part}:*")],
         Way::Middle => vec![format!("soak:middle:*:{id}")],
         Way::MiddleAndTrailing => vec![format!("soak:*:{part}:*")],

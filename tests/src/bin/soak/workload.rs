@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use cache_runtime::{cached, invalidates};
+use cache_runtime::{cached, invalidates, updates};
 use serde::{Deserialize, Serialize};
 
 use crate::history::{Moment, Value, now};
@@ -41,6 +41,8 @@ pub(crate) enum Way {
     MiddleAndTrailing,
     Tag,
     All,
+    /// Stores what it has written.
+    Through,
     Cut,
 }
 
@@ -49,6 +51,8 @@ pub(crate) enum Way {
 pub(crate) enum Scope {
     /// `soak:exact:{part}:{id}`, and the same of the function with a near cache.
     Exact(Row),
+    /// `soak:exact:{part}:{id}` alone.
+    Through(Row),
     /// `soak:trailing:{part}:*`
     Trailing(u64),
     /// `soak:middle:*:{id}`
@@ -100,21 +104,24 @@ impl Function {
             Self::Near => (Scope::Exact(row), false),
         };
         let both = (self != Self::Tagged).then_some(Scope::MiddleAndTrailing(part));
+        let through = (self == Self::Exact).then_some(Scope::Through(row));
         [own]
             .into_iter()
             .chain(both)
+            .chain(through)
             .chain(cut.then_some(Scope::Cut))
     }
 }
 
 impl Way {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Exact,
         Self::Trailing,
         Self::Middle,
         Self::MiddleAndTrailing,
         Self::Tag,
         Self::All,
+        Self::Through,
         Self::Cut,
     ];
 
@@ -133,6 +140,7 @@ impl Way {
                 Scope::Middle(id),
                 Scope::Tag(part),
             ],
+            Self::Through => vec![Scope::Through(row)],
             Self::Cut => vec![Scope::Cut],
         }
     }
@@ -144,7 +152,7 @@ pub(crate) struct Call<'a> {
     source: &'a Source,
     plan: Plan,
     asked: AtomicBool,
-    begun: AtomicBool,
+    begun: AtomicU64,
     version: AtomicU64,
     ended: AtomicU64,
 }
@@ -168,7 +176,7 @@ impl<'a> Call<'a> {
             source,
             plan,
             asked: AtomicBool::new(false),
-            begun: AtomicBool::new(false),
+            begun: AtomicU64::new(0),
             version: AtomicU64::new(0),
             ended: AtomicU64::new(0),
         }
@@ -179,9 +187,9 @@ impl<'a> Call<'a> {
         self.asked.load(Ordering::Relaxed)
     }
 
-    /// Whether the body of the writing function began.
-    pub(crate) fn begun(&self) -> bool {
-        self.begun.load(Ordering::Relaxed)
+    /// When the body of the writing function began.
+    pub(crate) fn begun(&self) -> Option<Moment> {
+        Some(self.begun.load(Ordering::Relaxed)).filter(|begun| *begun > 0)
     }
 
     /// The version that was written, as soon as it is known.
@@ -222,7 +230,7 @@ impl<'a> Call<'a> {
         if self.plan.fails {
             return Err(Failed);
         }
-        self.begun.store(true, Ordering::Relaxed);
+        self.begun.store(now(), Ordering::Relaxed);
         pause(self.plan.before).await;
         let version = self.source.write(Row { part, id }).await;
         self.version
@@ -299,6 +307,17 @@ pub(crate) async fn write_tag(call: &Call<'_>, part: u64, id: u64) -> Result<(),
 )]
 pub(crate) async fn write_all(call: &Call<'_>, part: u64, id: u64) -> Result<(), Failed> {
     call.write(part, id).await
+}
+
+#[updates(exact(part, id))]
+pub(crate) async fn write_through(call: &Call<'_>, part: u64, id: u64) -> Result<Value, Failed> {
+    call.write(part, id).await?;
+    Ok(Value {
+        function: Function::Exact,
+        row: Row { part, id },
+        version: call.version().ok_or(Failed)?,
+        loaded: call.begun(),
+    })
 }
 
 #[invalidates("soak:exact:*:1*")]
