@@ -1,16 +1,15 @@
 //! What is observed of one function beyond its counters: times and bytes, how many keys it has and which are the hottest, and what becomes of the answers
 //! that are stored.
 //!
-//! A hit enters its key's hash into the estimate of how many keys there are, and looks whether the key's answer waits for its first hit: a hash and two
-//! loads. All else is taken of one call in [`SAMPLED`], and of each of a function's first [`ALL`]. A hit allocates nothing, but where a key
-//! becomes one of the hottest.
+//! A hit looks whether its key's answer waits for its first hit: a hash and a load. All else is taken of one call in [`SAMPLED`], of each of a function's first
+//! [`ALL`], and of misses. A hit allocates nothing, but where a key becomes one of the hottest.
 //!
 //! | of each function | bytes |
 //! |---|---|
 //! | registers of HyperLogLog | 4 KiB |
-//! | bits of what waits for its first hit | 4 KiB |
-//! | answers that are followed, 512 at most | 57 KiB |
-//! | hottest keys, 256 at most, of 200 bytes at most | 68 KiB |
+//! | bits of what waits for its first hit | 2 KiB |
+//! | answers that are followed, 256 at most | 29 KiB |
+//! | hottest keys, 256 at most, of 200 bytes at most | 64 KiB |
 
 mod cardinality;
 mod followed;
@@ -57,7 +56,7 @@ pub(crate) struct Figures {
     pub(crate) mean_lookup: Option<Duration>,
     pub(crate) mean_load: Option<Duration>,
     pub(crate) mean_ttl: Option<Duration>,
-    /// Different ones that were called, estimated.
+    /// Different ones that missed, and of those that were hit only the ones that were looked at, estimated.
     pub(crate) keys: Option<u64>,
     pub(crate) stored_bytes: Option<u64>,
     /// Of entries that were answered, estimated.
@@ -76,6 +75,7 @@ impl Weight {
     pub(crate) const NONE: Self = Self(0);
 
     /// Of a function's next call, after so many.
+    #[inline]
     pub(crate) fn of_next(calls: u64) -> Self {
         if calls < ALL {
             Self(1)
@@ -107,13 +107,14 @@ impl Analysis {
     }
 
     /// A call of `key` was answered from the cache; `bytes` were read for it.
+    #[inline]
     pub(crate) fn hit(&self, key: &str, bytes: usize, weight: Weight) {
         let hash = hash(key);
         self.followed.hit(hash);
-        self.called(key, hash, weight);
         if !weight.is_none() {
             let bytes = bytes as u64 * weight.0;
             self.read_bytes.fetch_add(bytes, Ordering::Relaxed);
+            self.called(key, hash, weight);
         }
     }
 
@@ -240,6 +241,9 @@ mod tests {
         let analysis = Analysis::new(true);
         for calls in 0..3 {
             for id in 0..20_000_u64 {
+                if calls == 0 {
+                    analysis.missed(&format!("agents:{id}"), Weight::NONE);
+                }
                 analysis.hit(
                     &format!("agents:{id}"),
                     10,

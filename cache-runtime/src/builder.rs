@@ -334,7 +334,7 @@ impl Builder {
     }
 
     /// Whether calls are analysed for [`Cache::report`]: how long look-ups and loads take, how many keys there are, which are the hottest, and what
-    /// becomes of the answers that are stored. It costs some 10 ns a hit, and at most 140 KiB of memory for each cached function. Without it the report has
+    /// becomes of the answers that are stored. It costs some 10 ns a hit, and at most 100 KiB of memory for each cached function. Without it the report has
     /// counters alone, and no key is remembered for warming. Default: `true`.
     pub fn analytics(mut self, on: bool) -> Self {
         self.analytics = on;

@@ -1,7 +1,7 @@
 //! How many keys a function has, in 4 KiB.
 //!
 //! This is HyperLogLog (P. Flajolet, É. Fusy, O. Gandouet, F. Meunier, "HyperLogLog: the analysis of a near-optimal cardinality estimation
-//! algorithm", AofA 2007). The estimate is `hyperloglockless`'s. The registers are ours, as a hit only reads: its key has been counted long ago.
+//! algorithm", AofA 2007). The estimate is `hyperloglockless`'s; the registers are ours, so that a key that was counted before is only read.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -46,6 +46,29 @@ impl Default for Cardinality {
         let registers = (0..1 << PRECISION).map(|_| AtomicU8::new(0));
         Self {
             registers: registers.collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_are_counted_and_many_estimated() {
+        for (keys, error) in [
+            (0_u64, 0.0),
+            (1, 0.0),
+            (10, 0.0),
+            (300, 0.03),
+            (50_000, 0.05),
+        ] {
+            let cardinality = Cardinality::default();
+            for id in (0..keys).chain(0..keys) {
+                cardinality.add(xxhash_rust::xxh3::xxh3_64(&id.to_le_bytes()));
+            }
+            let off = cardinality.estimate().abs_diff(keys) as f64;
+            assert!(off <= error * keys as f64, "{off} of {keys}");
         }
     }
 }

@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use crate::sync::{Mutex, lock};
 
 /// Answers that are followed at one time.
-const MOST: usize = 512;
+const MOST: usize = 256;
 /// So many bits tell that a followed answer waits for its first hit: few others share one.
-const BITS: usize = 1 << 15;
+const BITS: usize = 1 << 14;
 
 /// The sample of one function's answers.
 #[derive(Debug)]
@@ -64,6 +64,7 @@ pub(crate) struct Fates {
 
 impl Followed {
     /// The answer of this key was hit.
+    #[inline]
     pub(crate) fn hit(&self, hash: u64) {
         let (word, bit) = self.place(hash);
         if word.load(Ordering::Relaxed) & bit != 0 {

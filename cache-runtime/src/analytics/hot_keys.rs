@@ -36,6 +36,10 @@ struct Counted {
     /// Of the keys in their order, so that one is found fast.
     hashes: Vec<u64>,
     keys: Vec<Calls>,
+    /// No key has fewer.
+    fewest: u64,
+    /// The last one that lost its place.
+    last: usize,
     /// Of all keys.
     calls: u64,
     halved: Instant,
@@ -105,6 +109,8 @@ impl Default for HotKeys {
         Self(Mutex::new(Counted {
             hashes: Vec::new(),
             keys: Vec::new(),
+            fewest: 0,
+            last: 0,
             calls: 0,
             halved: Instant::now(),
         }))
@@ -128,9 +134,7 @@ impl Counted {
             });
             return self.keys.len() - 1;
         }
-        let fewest = self.keys.iter().enumerate();
-        let fewest = fewest.min_by_key(|(_, key)| key.at_most);
-        let at = fewest.map_or(0, |(at, _)| at);
+        let at = self.coldest();
         self.hashes[at] = hash;
         let taken = &mut self.keys[at];
         // In its memory.
@@ -141,11 +145,25 @@ impl Counted {
         at
     }
 
+    /// A key with the fewest calls. As they only grow, the next one is found by going on from the last.
+    fn coldest(&mut self) -> usize {
+        let is_coldest = |at: &usize| self.keys[*at].at_most <= self.fewest;
+        let next = (self.last + 1..MOST).chain(0..=self.last).find(is_coldest);
+        self.last = next.unwrap_or_else(|| {
+            let keys = self.keys.iter().enumerate();
+            let (at, key) = keys.min_by_key(|(_, key)| key.at_most).expect("it is full");
+            self.fewest = key.at_most;
+            at
+        });
+        self.last
+    }
+
     /// Halves what was counted, once in each half-life.
     fn age(&mut self) {
         if self.halved.elapsed() >= HALF_LIFE {
             self.halved = Instant::now();
             self.calls /= 2;
+            self.fewest /= 2;
             for key in &mut self.keys {
                 key.at_most /= 2;
                 key.certain /= 2;
