@@ -192,8 +192,17 @@ impl Drop for Pledge {
         }
         let counters = &self.function.counters;
         counters.queued_invalidations.add(self.targets.len());
+        let by = self.function.site.function;
+        // An outage may queue thousands: the first says so, and when all are delivered that is said too.
+        if self.engine.outbox.depth() == 0 {
+            tracing::warn!(
+                target = %self.targets[0],
+                by,
+                "invalidations are queued until the store can be told; further ones at debug"
+            );
+        }
         for target in &self.targets {
-            tracing::warn!(%target, by = self.function.site.function, "invalidation queued");
+            tracing::debug!(%target, by, "invalidation queued");
         }
         self.record(AuditOutcome::Queued);
         self.engine
