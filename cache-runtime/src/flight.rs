@@ -96,6 +96,7 @@ enum State {
 #[derive(Debug)]
 pub(crate) struct Seat {
     flights: Arc<Flights>,
+    shard: usize,
     key: Arc<str>,
 }
 
@@ -129,7 +130,8 @@ impl Flights {
 
     /// Takes a seat at `key`.
     pub(crate) fn sit(self: &Arc<Self>, key: &str) -> Seat {
-        let mut shard = self.shard(key);
+        let number = self.hasher.hash_one(key) as usize % SHARDS;
+        let mut shard = self.shard(number);
         let key = match shard.get_key_value(key) {
             Some((key, _)) => key.clone(),
             None => key.into(),
@@ -138,12 +140,13 @@ impl Flights {
         drop(shard);
         Seat {
             flights: self.clone(),
+            shard: number,
             key,
         }
     }
 
-    fn shard(&self, key: &str) -> MutexGuard<'_, HashMap<Arc<str>, Room>> {
-        lock(&self.shards[self.hasher.hash_one(key) as usize % SHARDS])
+    fn shard(&self, number: usize) -> MutexGuard<'_, HashMap<Arc<str>, Room>> {
+        lock(&self.shards[number])
     }
 }
 
@@ -196,7 +199,7 @@ impl Seat {
     }
 
     fn load(&self, ticket: Ticket) -> Arc<Load> {
-        let mut shard = self.flights.shard(&self.key);
+        let mut shard = self.flights.shard(self.shard);
         let room = shard.entry(self.key.clone()).or_default();
         // What failed to be shared, or has expired, is not joined by anybody who comes later.
         room.loads.retain(|(_, load)| lock(&load.state).is_joined());
@@ -235,7 +238,7 @@ impl Seat {
     }
 
     fn keep(&self, mut kept: impl FnMut(&Ticket, &Arc<Load>) -> bool) {
-        let mut shard = self.flights.shard(&self.key);
+        let mut shard = self.flights.shard(self.shard);
         if let Some(room) = shard.get_mut(&self.key) {
             room.loads.retain(|(ticket, load)| kept(ticket, load));
         }
@@ -254,7 +257,7 @@ impl State {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        let mut shard = self.flights.shard(&self.key);
+        let mut shard = self.flights.shard(self.shard);
         if let Entry::Occupied(mut room) = shard.entry(self.key.clone()) {
             room.get_mut().seats -= 1;
             if room.get().seats == 0 {

@@ -270,11 +270,12 @@ fn write_or_refuse(value: &dyn KeyPart, out: &mut String) -> bool {
 /// Fills the `{}` of `template` in order.
 fn fill<P>(template: &str, parts: &[P], mut write: impl FnMut(&P, &mut String)) -> String {
     let mut out = String::with_capacity(template.len() + 24 * parts.len());
-    let mut literals = template.split("{}");
+    // One character is found faster than two, and no template has a brace of another kind.
+    let mut literals = template.split('{');
     out.push_str(literals.next().unwrap_or_default());
     for (part, literal) in parts.iter().zip(literals) {
         write(part, &mut out);
-        out.push_str(literal);
+        out.push_str(literal.strip_prefix('}').unwrap_or(literal));
     }
     out
 }

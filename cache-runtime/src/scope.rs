@@ -4,6 +4,8 @@ use std::cell::Cell;
 use std::future::Future;
 use std::ptr;
 
+use futures_util::future::Either;
+
 use crate::site::Site;
 
 /// How a call treats the cache.
@@ -43,8 +45,16 @@ pub(crate) fn reloading<F: Future>(work: F) -> impl Future<Output = F::Output> {
 }
 
 /// Runs the body of a cached function.
-pub(crate) fn loading<F: Future>(body: F) -> impl Future<Output = F::Output> {
-    RELOAD.scope(false, body)
+pub(crate) fn loading<F: Future + Unpin>(body: F) -> impl Future<Output = F::Output> {
+    match reloads() {
+        true => Either::Left(RELOAD.scope(false, body)),
+        // Usually there is nothing to hide from it.
+        false => Either::Right(body),
+    }
+}
+
+fn reloads() -> bool {
+    RELOAD.try_with(|reloads| *reloads).unwrap_or(false)
 }
 
 /// Whether all calls leave the cache alone.
@@ -64,8 +74,8 @@ pub(crate) fn take(site: &'static Site) -> Mode {
         }
         _ => None,
     });
-    next.ok().flatten().unwrap_or_else(|| {
-        let reloads = RELOAD.try_with(|reloads| *reloads).unwrap_or(false);
-        if reloads { Mode::Refresh } else { Mode::Usual }
+    next.ok().flatten().unwrap_or_else(|| match reloads() {
+        true => Mode::Refresh,
+        false => Mode::Usual,
     })
 }

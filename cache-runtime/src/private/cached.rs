@@ -27,7 +27,7 @@ pub async fn cached<R, S: Shape<R>, F: Future<Output = R>>(
         Looked::Load(loading) => {
             let mut shell = Shell::new(&call, &cache, stored, &rules);
             let answer = shell.load(&session, load).await;
-            Box::pin(shell.finish(&mut session, loading, answer)).await
+            shell.finish(&mut session, loading, answer).await
         }
     };
     session.answered();
@@ -250,25 +250,24 @@ impl<'a, R, S: Shape<R>> Shell<'a, R, S> {
 
     /// Shares and stores the load's answer. Where it failed, one that is past its ttl may take its place.
     async fn finish(&self, session: &mut Session<'_>, loading: Option<Loading>, answer: R) -> R {
-        let failed = matches!(self.stored.shape.look(&answer), Look::Failed);
-        if failed {
+        // In boxes, so that the future of a call stays small.
+        if matches!(self.stored.shape.look(&answer), Look::Failed) {
             let error = match self.given_up {
                 true => Some(Arc::new(GivenUp) as SharedError),
                 false => self.stored.error(&answer),
             };
-            session.fail(loading, error).await;
-        } else if let Some(loading) = loading.filter(Session::is_wanted) {
+            Box::pin(session.fail(loading, error)).await;
+            return self.stand_in(session).unwrap_or(answer);
+        }
+        if let Some(loading) = loading.filter(Session::is_wanted) {
             let judged = self
                 .call
                 .judge(self.stored, self.rules, &answer, self.cache);
             let loaded = judged.loaded(|| session.not_encodable());
             let kept = session.keeps_near().then(|| self.stored.kept(&answer));
-            session.settle(loading, loaded, kept.flatten()).await;
+            Box::pin(session.settle(loading, loaded, kept.flatten())).await;
         }
-        match failed.then(|| self.stand_in(session)).flatten() {
-            Some(stale) => stale,
-            None => answer,
-        }
+        answer
     }
 
     /// The answer past its ttl that the look has found.
