@@ -11,7 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub(crate) use decode::values;
 pub(crate) use encode::{is_plain, shows_itself};
 pub use pattern::{Pattern, PatternError};
-pub(crate) use pattern::{Reach, is_of_key};
+pub(crate) use pattern::{Reach, is_of_key, meets};
 use serde::Serialize;
 
 use crate::site::Site;

@@ -17,6 +17,7 @@ pub use self::updating::{Judge, NoFunction, OfValue, Stores, Update, put, update
 pub use self::writing::{Invalidation, Returned, any_event, event, invalidating, returned};
 
 pub use crate::cache::Cache;
+pub use crate::check_keys::Said;
 pub use crate::codec::Codec;
 pub use crate::compression::Compression;
 pub use crate::error::Error;
@@ -30,6 +31,7 @@ pub use crate::shape::{
     ViaResult, probe, probe_load, probe_type,
 };
 pub use crate::site::Site;
+pub use inventory::submit;
 
 /// A key part, as the builders of keys take it.
 pub fn part<T: KeyPart>(value: &T) -> &dyn KeyPart {

@@ -139,6 +139,11 @@ impl Site {
         self.role == Role::Loader && other.role == Role::Loader && self.template == other.template
     }
 
+    /// The declaration or the function whose keys it shares; itself, where it shares nobody's.
+    pub(crate) fn owner(&'static self) -> &'static Self {
+        self.declared.map_or(self, Self::owner)
+    }
+
     /// Stores under the keys of a declaration, and shares them with all that do.
     #[must_use]
     pub const fn declared(mut self, declaration: &'static Self) -> Self {

@@ -6,6 +6,7 @@ mod eventually;
 mod postgres_server;
 mod proxy;
 mod redis_server;
+mod uncalled;
 
 pub use certificates::{Authority, Certified};
 pub use clock::Clock;

@@ -40,7 +40,10 @@ fn body(cached: &Cached) -> TokenStream {
     let site = match cached.companion {
         Companion::None => {
             let site = site(cached);
-            Some(ours!(static __CACHE_SITE: #private::Site = #site;))
+            Some(ours! {
+                static __CACHE_SITE: #private::Site = #site;
+                #private::submit! { #private::Said::Keys(&__CACHE_SITE) }
+            })
         }
         _ => None,
     };

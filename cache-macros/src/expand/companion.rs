@@ -68,6 +68,7 @@ pub(super) fn site_member(
         #[doc(hidden)]
         #vis const fn #name() -> &'static #private::Site {
             static SITE: #private::Site = #site;
+            #private::submit! { #private::Said::Keys(&SITE) }
             &SITE
         }
     }

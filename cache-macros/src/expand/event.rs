@@ -14,7 +14,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::ext::IdentExt;
 
-use super::target::{Emitter, list};
+use super::target::{Emitter, list, patterns};
 use super::{ours, private};
 use crate::mentions::Names;
 use crate::model::{Argument, Event, Target};
@@ -30,9 +30,12 @@ pub(crate) fn expand(event: &Event) -> TokenStream {
     let fields = fields
         .iter()
         .filter(|field| used.contains(&field.unraw().to_string()));
+    let name = event.event.input.ident.unraw().to_string();
+    let name = ours!(::core::concat!(::core::module_path!(), "::", #name));
+    let patterns = patterns(&private, &name, &event.targets);
     implement(
         event,
-        &ours!(let Self { #(#fields,)* .. } = self; #targets),
+        &ours!(#patterns let Self { #(#fields,)* .. } = self; #targets),
         &all,
     )
 }

@@ -12,7 +12,7 @@
 use proc_macro2::{Span, TokenStream};
 use quote::quote_spanned;
 
-use super::target::{Emitter, list};
+use super::target::{Emitter, list, patterns};
 use super::{
     Probe, about, at, computed, full_name, handle, literal, load, ours, private, with_body,
 };
@@ -56,8 +56,10 @@ fn body(invalidates: &Invalidates) -> TokenStream {
         &Probe::Load,
     );
     let refuse = invalidates.refuse.map(refuse);
+    let patterns = patterns(&private, &name, &invalidates.targets);
     ours! {
         static __CACHE_SITE: #private::Site = #private::Site::new(#name, "");
+        #patterns
         #(#before)*
         #handle
         let __cache_invalidation = #private::Invalidation::new(&__CACHE_SITE)

@@ -43,6 +43,24 @@ pub(super) fn list(items: impl Iterator<Item = Item>) -> TokenStream {
     }
 }
 
+/// Tells the check of all keys of a program which patterns stand here.
+pub(super) fn patterns(
+    private: &TokenStream,
+    by: &TokenStream,
+    targets: &[Target],
+) -> Option<TokenStream> {
+    let patterns: Vec<&str> = targets
+        .iter()
+        .filter_map(|target| match target {
+            Target::Pattern(text) => Some(text.template.as_str()),
+            _ => None,
+        })
+        .collect();
+    (!patterns.is_empty()).then(|| {
+        ours!(#private::submit! { #private::Said::Patterns { by: #by, patterns: &[#(#patterns),*] } })
+    })
+}
+
 impl<'a> Emitter<'a> {
     pub(super) fn new(private: &'a TokenStream) -> Self {
         Self {

@@ -194,6 +194,38 @@ fn covers(pattern: &str, segment: &str) -> bool {
     left.len() >= tail.len() && left.ends_with(tail)
 }
 
+/// Whether `pattern`, as it stands in `#[invalidates]`, may name a key that `template` makes: `{}` stands for any value in both.
+pub(crate) fn meets(pattern: &str, template: &str) -> bool {
+    let open = pattern.ends_with(":*");
+    let mut segments = template.split(':');
+    let fits = pattern.split(':').all(|pattern| {
+        segments.next().is_some_and(|segment| {
+            overlaps(&pattern.replace("{}", "*"), &segment.replace("{}", "*"))
+        })
+    });
+    fits && (open || segments.next().is_none())
+}
+
+/// Whether there is a text that both describe.
+fn overlaps(one: &str, other: &str) -> bool {
+    let ends = |text: &str| {
+        let (head, rest) = text.split_once('*')?;
+        Some((
+            head.to_owned(),
+            rest.rsplit('*').next().unwrap_or_default().to_owned(),
+        ))
+    };
+    match (ends(one), ends(other)) {
+        (None, _) => covers(other, one),
+        (_, None) => covers(one, other),
+        // What one demands in its middle, the star of the other takes.
+        (Some((head, tail)), Some((other_head, other_tail))) => {
+            (head.starts_with(&other_head) || other_head.starts_with(&head))
+                && (tail.ends_with(&other_tail) || other_tail.ends_with(&tail))
+        }
+    }
+}
+
 /// Why a text is not a [`Pattern`], or not a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PatternError {

@@ -20,6 +20,7 @@ mod keys;
 mod limits;
 mod locks;
 mod loss;
+mod misfits;
 mod near;
 mod observation;
 mod one_load;
