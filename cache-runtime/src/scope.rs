@@ -2,9 +2,9 @@
 
 use std::cell::Cell;
 use std::future::Future;
+use std::pin::Pin;
 use std::ptr;
-
-use futures_util::future::Either;
+use std::task::{Context, Poll};
 
 use crate::site::Site;
 
@@ -44,13 +44,34 @@ pub(crate) fn reloading<F: Future>(work: F) -> impl Future<Output = F::Output> {
     RELOAD.scope(true, Box::pin(work))
 }
 
-/// Runs the body of a cached function.
-pub(crate) fn loading<F: Future + Unpin>(body: F) -> impl Future<Output = F::Output> {
-    match reloads() {
-        true => Either::Left(RELOAD.scope(false, body)),
-        // Usually there is nothing to hide from it.
-        false => Either::Right(body),
+/// Runs the body of a cached function: what it calls is looked up as usual.
+///
+/// Written by hand, and with nothing of `F` that need not be: it is compiled once for each cached function of a program.
+pub(crate) struct Body<F> {
+    body: F,
+    reloads: bool,
+}
+
+pub(crate) fn loading<F: Future + Unpin>(body: F) -> Body<F> {
+    let reloads = reloads();
+    Body { body, reloads }
+}
+
+impl<F: Future + Unpin> Future for Body<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        if !self.reloads {
+            return Pin::new(&mut self.body).poll(cx);
+        }
+        let mut polled = Poll::Pending;
+        as_usual(&mut || polled = Pin::new(&mut self.body).poll(cx));
+        polled
     }
+}
+
+fn as_usual(work: &mut dyn FnMut()) {
+    RELOAD.sync_scope(false, work);
 }
 
 fn reloads() -> bool {

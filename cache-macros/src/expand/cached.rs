@@ -64,11 +64,15 @@ fn body(cached: &Cached) -> TokenStream {
     let stored = stored(cached, &probe);
     let rules = rules(cached);
     let on_timeout = on_timeout(cached);
+    let entry = match on_timeout {
+        Some(_) => ours!(cached_within),
+        None => ours!(cached),
+    };
     let rules = quote!(#rules #on_timeout);
     let answer = match &cached.background {
         Some(_) => owned::answer(cached, &rules),
         None => {
-            ours!(#private::cached(__cache_call, __cache_stored, __cache_stored.rules() #rules, __cache_load).await)
+            ours!(#private::#entry(__cache_call, __cache_stored, __cache_stored.rules() #rules, __cache_load).await)
         }
     };
     ours! {

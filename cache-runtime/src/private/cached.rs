@@ -14,7 +14,28 @@ use crate::scope::{self, Mode};
 use crate::shape::SharedError;
 
 /// Answers a call from the cache, or by `load`.
-pub async fn cached<R, S: Shape<R>, F: Future<Output = R>>(
+pub async fn cached<R, S: Shape<R>, F: Future<Output = R> + Unpin>(
+    call: Call<'_>,
+    stored: Stored<R, S>,
+    rules: Rules<'_, R, S::Value>,
+    load: F,
+) -> R {
+    let cache = call.of_cache();
+    let mut session = cache.engine.session(call.request(call.mode()));
+    let answer = match look(&mut session, stored, &rules).await {
+        Looked::Answer { answer, .. } => answer,
+        Looked::Load(loading) => {
+            let answer = scope::loading(load).await;
+            let shell = Shell::new(&call, &cache, stored, &rules);
+            shell.finish(&mut session, loading, answer).await
+        }
+    };
+    session.answered();
+    answer
+}
+
+/// The same for a load that may be given up: apart, as few functions have one, and what stands here is compiled for each that comes here.
+pub async fn cached_within<R, S: Shape<R>, F: Future<Output = R> + Unpin>(
     call: Call<'_>,
     stored: Stored<R, S>,
     rules: Rules<'_, R, S::Value>,
