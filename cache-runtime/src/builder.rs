@@ -15,6 +15,7 @@ use crate::engine::{Background, Contests, Engine, Packing, Patience, Remembering
 use crate::environment;
 use crate::error::ConfigError;
 use crate::flight::Flights;
+use crate::health::Evictions;
 use crate::key::is_plain;
 use crate::near::Near;
 use crate::observe::Register;
@@ -449,6 +450,7 @@ impl Builder {
             callers: Callers::default(),
             invalidation_limit: self.invalidation_limit,
             audit: Auditor::new(self.audit),
+            evictions: Evictions::default(),
         }))
     }
 

@@ -34,6 +34,7 @@ pub(crate) use self::writing::Pledge;
 use crate::audit::auditor::Auditor;
 use crate::callers::Callers;
 use crate::flight::Flights;
+use crate::health::Evictions;
 use crate::near::Near;
 use crate::observe::{Register, Stats};
 use crate::outbox::Outbox;
@@ -67,6 +68,7 @@ pub(crate) struct Engine {
     /// Of each caller that is named.
     pub(crate) invalidation_limit: Option<RateLimit>,
     pub(crate) audit: Option<Auditor>,
+    pub(crate) evictions: Evictions,
 }
 
 impl Engine {

@@ -184,6 +184,7 @@ mod flight;
 #[doc(hidden)]
 pub mod fuzzing;
 mod generations;
+mod health;
 mod hottest;
 #[cfg(feature = "jobs")]
 mod jobs;
@@ -222,6 +223,7 @@ pub use codec::{Codec, Nearby, Storable};
 pub use compression::Compression;
 pub use error::{ConfigError, Error, ErrorKind};
 pub use event::Event;
+pub use health::{Health, HealthStatus, ServerHealth};
 pub use hottest::Hottest;
 #[cfg(feature = "jobs")]
 pub use jobs::{Job, JobOutcome, JobRecord, JobRun, Jobs, RunningJobs};

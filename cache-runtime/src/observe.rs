@@ -6,9 +6,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use serde::Serialize;
+
 use crate::analytics::{Analysis, Weight};
 use crate::near::Near;
 use crate::outbox::Outbox;
+use crate::report::some_seconds;
 use crate::site::Site;
 
 macro_rules! counters {
@@ -20,7 +23,7 @@ macro_rules! counters {
         }
 
         /// How often each thing has happened.
-        #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+        #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize)]
         #[non_exhaustive]
         pub struct Counts {
             $($(#[doc = $doc])+ pub $name: u64,)*
@@ -281,12 +284,13 @@ impl fmt::Debug for Register {
 }
 
 /// What a cache has done since it was built.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct Stats {
     /// Invalidations that wait to be delivered.
     pub pending_invalidations: usize,
-    /// How long the oldest of them waits.
+    /// How long the oldest of them waits; serialized in seconds.
+    #[serde(serialize_with = "some_seconds")]
     pub oldest_pending: Option<Duration>,
     /// Values in the near cache.
     pub near_values: usize,
@@ -327,7 +331,7 @@ pub(crate) fn ends_path(path: &str, end: &str) -> bool {
 }
 
 /// What one annotated function has done.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize)]
 #[non_exhaustive]
 pub struct FunctionStats {
     /// The function's path.
@@ -339,7 +343,7 @@ pub struct FunctionStats {
 }
 
 /// What was invalidated through the handles of one name: [`Cache::by`](crate::Cache::by).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct CallerStats {
     /// `None`: all together that came after the first 1,000.

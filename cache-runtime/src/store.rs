@@ -15,6 +15,7 @@ use crate::audit::AuditRecord;
 use crate::behind::queue::{Depth, Entry, Id, Kind};
 use crate::envelope::Head;
 use crate::generations::Stamp;
+use crate::health::ServerHealth;
 use crate::key::{Key, Pattern, Tag, Target};
 use crate::rate_limit::{Allowance, RateLimit};
 use crate::wakes::Wakes;
@@ -184,6 +185,14 @@ pub(crate) enum Taken {
     Held(Duration),
 }
 
+/// How the store is.
+#[derive(Debug)]
+pub(crate) struct Vitals {
+    /// Of a `PING`.
+    pub(crate) latency: Duration,
+    pub(crate) server: ServerHealth,
+}
+
 /// The store could not do it. The source answers instead.
 #[derive(Debug, Clone)]
 pub(crate) enum StoreError {
@@ -341,6 +350,21 @@ impl Store {
         match self {
             Self::Memory(memory) => Ok((0, memory.keys(pattern))),
             Self::Redis(redis) => redis.keys(cursor, pattern, patience).await,
+        }
+    }
+
+    /// How it is.
+    pub(crate) async fn vitals(&self, patience: Duration) -> Result<Vitals, StoreError> {
+        match self {
+            Self::Memory(memory) => Ok(Vitals {
+                latency: Duration::ZERO,
+                server: ServerHealth {
+                    used_memory: memory.weight(),
+                    keys: memory.len() as u64,
+                    ..ServerHealth::default()
+                },
+            }),
+            Self::Redis(redis) => redis.vitals(patience).await,
         }
     }
 

@@ -2,7 +2,6 @@
 
 use super::{Job, JobRun};
 use crate::error::Error;
-use crate::store::StoreError;
 use crate::warm::{SetReport, Warming, WarmingEnd};
 
 impl Job {
@@ -51,28 +50,18 @@ async fn clean(run: JobRun) -> Result<(), Error> {
     }
 }
 
-async fn health(run: JobRun) -> Result<(), StoreError> {
-    let engine = &run.engine;
-    let server = engine.store.vitals(engine.patience.background).await?;
-    let stats = engine.stats();
-    let counts = stats.total;
-    let figures = format!(
-        "{:.1} ms, {:.1} MiB, {} evicted; here {:.1} % of {} look-ups were hits, {} loads, {} degraded, {} invalidations wait",
-        server.latency.as_secs_f64() * 1e3,
-        server.memory as f64 / f64::from(1 << 20),
-        server.evicted,
-        counts.hit_rate().unwrap_or_default() * 1e2,
-        counts.lookups(),
-        counts.loads,
-        counts.degraded,
-        stats.pending_invalidations,
-    );
-    if server.latency > engine.slow {
-        tracing::warn!(figures, "the cache is slow");
-    } else {
-        tracing::info!(figures, "the cache is well");
+async fn health(run: JobRun) -> Result<(), String> {
+    let health = run.engine.health().await;
+    let said = health.to_string();
+    run.report(&said);
+    if let Some(problem) = health.problem {
+        return Err(problem);
     }
-    run.report(figures);
+    if health.response_time > Some(run.engine.slow) {
+        tracing::warn!(health = said, "the cache is slow");
+    } else {
+        tracing::info!(health = said, "the cache is well");
+    }
     Ok(())
 }
 

@@ -141,16 +141,6 @@ pub(crate) struct Cleaned {
     pub(crate) removed: usize,
 }
 
-/// How the server is.
-#[derive(Debug)]
-pub(crate) struct Vitals {
-    pub(crate) latency: Duration,
-    /// Bytes.
-    pub(crate) memory: u64,
-    /// Keys, since it was started.
-    pub(crate) evicted: u64,
-}
-
 /// What the jobs ask that most caches need.
 impl Store {
     /// Removes entries that have no expiry, one step through all names.
@@ -167,17 +157,6 @@ impl Store {
                 removed: 0,
             }),
             Self::Redis(redis) => redis.clean(cursor, patience).await,
-        }
-    }
-
-    pub(crate) async fn vitals(&self, patience: Duration) -> Result<Vitals, StoreError> {
-        match self {
-            Self::Memory(memory) => Ok(Vitals {
-                latency: Duration::ZERO,
-                memory: memory.weight(),
-                evicted: 0,
-            }),
-            Self::Redis(redis) => redis.vitals(patience).await,
         }
     }
 }

@@ -211,13 +211,11 @@ impl Memory {
     }
 
     /// How many entries there are.
-    #[cfg(feature = "jobs")]
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 
     /// Bytes.
-    #[cfg(feature = "jobs")]
     pub(crate) fn weight(&self) -> u64 {
         self.entries.weight()
     }

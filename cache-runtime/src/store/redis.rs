@@ -37,6 +37,7 @@ mod script;
 pub(crate) mod server;
 mod sweep;
 pub(crate) mod tls;
+mod vitals;
 
 use std::time::Duration;
 

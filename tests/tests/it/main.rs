@@ -13,6 +13,7 @@ mod fleet;
 mod freshness;
 mod functions;
 mod harness;
+mod health;
 mod heard;
 mod hottest;
 mod jobs;

@@ -2,16 +2,16 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use redis::{Pipeline, RedisError, Value};
 
-use super::link::{self, Live};
+use super::link::Live;
 use super::script::{Call, Script};
 use super::{Redis, milliseconds, unexpected};
 use crate::jobs::history::{JobOutcome, JobRecord, KEPT, time};
 use crate::store::StoreError;
-use crate::store::jobs::{Claim, Cleaned, KEPT_FOR, Run, Said, Told, Vitals, Wish};
+use crate::store::jobs::{Claim, Cleaned, KEPT_FOR, Run, Said, Told, Wish};
 
 static CLAIM: Script = Script::new(include_str!("claim.lua"));
 static RUN: Script = Script::new(include_str!("run.lua"));
@@ -134,27 +134,6 @@ impl Redis {
             seen,
             removed,
         })
-    }
-
-    pub(crate) async fn vitals(&self, patience: Duration) -> Result<Vitals, StoreError> {
-        let ask = async |live: Arc<Live>| {
-            let mut connection = live.connection();
-            let asked = Instant::now();
-            redis::cmd("PING").exec_async(&mut connection).await?;
-            let latency = asked.elapsed();
-            let mut commands = redis::pipe();
-            for section in ["memory", "stats"] {
-                commands.cmd("INFO").arg(section);
-            }
-            let (memory, stats): (String, String) = commands.query_async(&mut connection).await?;
-            let number = |info, name| link::field(info, name).and_then(|text| text.parse().ok());
-            Ok(Vitals {
-                latency,
-                memory: number(&memory, "used_memory").unwrap_or_default(),
-                evicted: number(&stats, "evicted_keys").unwrap_or_default(),
-            })
-        };
-        self.attempt(patience, ask).await
     }
 
     fn change_run(&self, run: &Run, lease: Duration) -> Call {
