@@ -132,6 +132,14 @@ impl fmt::Debug for KeyProblems {
 
 impl std::error::Error for KeyProblems {}
 
+/// The functions and declarations of this program that have keys, called or not.
+pub(crate) fn sites() -> impl Iterator<Item = &'static Site> {
+    inventory::iter::<Said>().filter_map(|said| match said {
+        Said::Keys(site) => Some(*site),
+        Said::Patterns { .. } => None,
+    })
+}
+
 /// The check, of what is given to it.
 fn check<'a>(said: impl IntoIterator<Item = &'a Said>) -> Result<(), KeyProblems> {
     let (mut sites, mut patterns) = (BTreeMap::<_, Vec<&'static Site>>::new(), Vec::new());

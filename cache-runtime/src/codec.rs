@@ -14,7 +14,8 @@ use serde::de::DeserializeOwned;
 ///
 /// An entry says which codec wrote it, so that a change of the codec loses nothing: what was written before is still read. A value that the chosen
 /// codec cannot write and read back is written as JSON, and counted as [`fallback_codec`](crate::Counts::fallback_codec).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 #[repr(u8)]
 // The numbers are part of the stored format.
@@ -23,6 +24,7 @@ pub enum Codec {
     #[default]
     Json = 1,
     /// MessagePack with the names of fields: smaller, and as forgiving as JSON when fields are added. Needs the feature `msgpack`.
+    #[serde(rename = "msgpack")]
     MessagePack = 2,
     /// [postcard](https://postcard.jamesmunns.com/wire-format), without names: the smallest. A value is only read when the fields, variants and kinds of numbers in it
     /// have the names and the order that they were written with; else it is a miss, so that a change of the type shows nobody a wrong value. Needs the

@@ -1,9 +1,12 @@
 //! Values that are stored smaller than they are.
 
+use serde::Serialize;
+
 /// How values past [`compress_above`](crate::Builder::compress_above) are compressed.
 ///
 /// An entry says how it was compressed, so that a change loses nothing. One that would not become smaller is stored as it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 #[repr(u8)]
 // The numbers are part of the stored format.

@@ -117,7 +117,8 @@ pub(crate) fn head(entry: &[u8]) -> Head {
     entry[..entry.len().min(HEADER)].to_vec()
 }
 
-fn read(entry: &[u8]) -> Result<Label, Rejected> {
+/// The label of `entry`, when it is whole, whoever wrote it.
+pub(crate) fn read(entry: &[u8]) -> Result<Label, Rejected> {
     if entry.len() < HEADER {
         return Err(Rejected::Corrupt);
     }

@@ -186,6 +186,7 @@ pub mod fuzzing;
 mod generations;
 mod health;
 mod hottest;
+mod inspect;
 #[cfg(feature = "jobs")]
 mod jobs;
 mod key;
@@ -225,6 +226,7 @@ pub use error::{ConfigError, Error, ErrorKind};
 pub use event::Event;
 pub use health::{Health, HealthStatus, ServerHealth};
 pub use hottest::Hottest;
+pub use inspect::{Entry, EntryForm, EntryValue};
 #[cfg(feature = "jobs")]
 pub use jobs::{Job, JobOutcome, JobRecord, JobRun, Jobs, RunningJobs};
 pub use key::{Key, KeyPart, Pattern, PatternError, Tag, Target};

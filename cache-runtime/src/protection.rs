@@ -10,10 +10,13 @@ pub use self::secrets::Secrets;
 #[cfg(not(feature = "encryption"))]
 pub(crate) use self::without::Secrets;
 
+use serde::Serialize;
+
 /// What is done against others who can reach Redis.
 ///
 /// It belongs to what leaves this process: the store of this process and the near cache keep values as they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 #[repr(u8)]
 // The numbers are part of the stored format.

@@ -87,6 +87,9 @@ times! {
 }
 
 impl Site {
+    /// Of all that is stored by hand.
+    pub(crate) const ORIGIN_BY_HAND: u32 = 0;
+
     /// A function with the cache's own ttl.
     pub const fn new(function: &'static str, template: &'static str) -> Self {
         Self {
@@ -275,7 +278,7 @@ impl Site {
             return declaration.origin();
         }
         if self.function == BY_HAND {
-            return 0;
+            return Self::ORIGIN_BY_HAND;
         }
         let name = self.function.bytes().chain([0]);
         name.chain(self.template.bytes())

@@ -11,6 +11,7 @@ use super::storing::Loaded;
 use crate::codec::Codec;
 use crate::compression::Compression;
 use crate::envelope::{self, BOUND, HEADER, Label};
+use crate::key::Key;
 use crate::policy::Storage;
 use crate::protection::{Protection, Secrets};
 
@@ -78,6 +79,34 @@ impl Packing {
     fn limit_of(&self, storage: &Storage) -> usize {
         storage.max_size.unwrap_or(self.max_size)
     }
+
+    /// The encoded value in the entry of `key`, of so many bytes at most; `None` when it cannot be opened or unpacked.
+    pub(crate) fn unpack(
+        &self,
+        entry: &Bytes,
+        label: &Label,
+        key: &Key,
+        limit: usize,
+    ) -> Option<Bytes> {
+        let mut value = entry.slice(HEADER..);
+        if label.protection > Protection::Off {
+            let secrets = self.secrets.as_ref()?;
+            let bound = &entry[..BOUND];
+            value = secrets
+                .open(label.protection, bound, &self.whole_name(key), &value)?
+                .into();
+        }
+        if label.compression != Compression::Off {
+            value = label.compression.unpack(&value, limit)?.into();
+        }
+        Some(value)
+    }
+
+    /// The key as it stands in the store.
+    fn whole_name(&self, key: &Key) -> String {
+        let prefix = self.prefix.as_deref().unwrap_or_default();
+        format!("{prefix}:{key}")
+    }
 }
 
 impl Engine {
@@ -124,7 +153,12 @@ impl Session<'_> {
             label.protection = protection;
             envelope::inscribe(&mut entry, &label);
             let (bound, value) = (&entry[..BOUND], &entry[HEADER..]);
-            let closed = secrets.close(protection, bound, &self.whole_name(), value);
+            let closed = secrets.close(
+                protection,
+                bound,
+                &packing.whole_name(self.request.key),
+                value,
+            );
             entry.truncate(HEADER);
             // Without random numbers it stays empty, and nobody can open it.
             entry.extend_from_slice(&closed.unwrap_or_default());
@@ -147,24 +181,7 @@ impl Session<'_> {
     /// The encoded value in an entry of this process.
     pub(super) fn unpack(&self, entry: &Bytes, label: &Label) -> Option<Bytes> {
         let packing = &self.engine.packing;
-        let mut value = entry.slice(HEADER..);
-        if label.protection > Protection::Off {
-            let secrets = packing.secrets.as_ref()?;
-            let bound = &entry[..BOUND];
-            value = secrets
-                .open(label.protection, bound, &self.whole_name(), &value)?
-                .into();
-        }
-        if label.compression != Compression::Off {
-            let limit = packing.limit_of(&self.request.policy.storage);
-            value = label.compression.unpack(&value, limit)?.into();
-        }
-        Some(value)
-    }
-
-    /// The key as it stands in the store.
-    fn whole_name(&self) -> String {
-        let prefix = self.engine.packing.prefix.as_deref().unwrap_or_default();
-        format!("{prefix}:{}", self.request.key)
+        let limit = packing.limit_of(&self.request.policy.storage);
+        packing.unpack(entry, label, self.request.key, limit)
     }
 }

@@ -16,6 +16,7 @@ mod harness;
 mod health;
 mod heard;
 mod hottest;
+mod inspecting;
 mod jobs;
 mod keys;
 mod limits;
