@@ -39,9 +39,10 @@ const ALL: u64 = 256;
 pub(crate) struct Analysis {
     /// As the first load has it: the times of a call may be expressions.
     policy: OnceLock<Policy>,
-    lookups: Mean,
-    loads: Mean,
-    ttls: Mean,
+    lookups: Mean<1>,
+    loads: Mean<1>,
+    /// Of months, many: in nanoseconds they would wrap.
+    ttls: Mean<1_000_000>,
     stored_bytes: AtomicU64,
     read_bytes: AtomicU64,
     keys: Cardinality,
@@ -209,32 +210,44 @@ fn hash(key: &str) -> u64 {
     xxh3_64(key.as_bytes())
 }
 
-/// The mean of times that come one by one.
+/// The mean of times that come one by one, counted in so many nanoseconds.
 #[derive(Debug, Default)]
-struct Mean {
-    nanoseconds: AtomicU64,
+struct Mean<const UNIT: u64> {
+    units: AtomicU64,
     times: AtomicU64,
 }
 
-impl Mean {
+impl<const UNIT: u64> Mean<UNIT> {
     fn add(&self, time: Duration, weight: u64) {
-        let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-        // Wraps after five centuries of all calls together.
-        self.nanoseconds
-            .fetch_add(nanoseconds.wrapping_mul(weight), Ordering::Relaxed);
+        let units = u64::try_from(time.as_nanos() / u128::from(UNIT)).unwrap_or(u64::MAX);
+        // Wraps after five centuries of all of them together, or so many times more.
+        self.units
+            .fetch_add(units.wrapping_mul(weight), Ordering::Relaxed);
         self.times.fetch_add(weight, Ordering::Relaxed);
     }
 
     fn mean(&self) -> Option<Duration> {
         let times = self.times.load(Ordering::Relaxed);
-        let nanoseconds = self.nanoseconds.load(Ordering::Relaxed);
-        nanoseconds.checked_div(times).map(Duration::from_nanos)
+        let mean = self.units.load(Ordering::Relaxed).checked_div(times)?;
+        Some(Duration::from_nanos(mean.saturating_mul(UNIT)))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_times_have_a_mean_too() {
+        let (month, ttls) = (
+            Duration::from_secs(30 * 24 * 3600),
+            Mean::<1_000_000>::default(),
+        );
+        for _ in 0..100_000 {
+            ttls.add(month, 1);
+        }
+        assert_eq!(ttls.mean(), Some(month));
+    }
 
     #[test]
     fn the_number_of_keys_is_estimated_within_five_percent() {

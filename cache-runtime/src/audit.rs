@@ -18,8 +18,8 @@ const MOST_READ: usize = 10_000;
 
 /// What is kept of what is done by hand, and where; given to [`Builder::audit`](crate::Builder::audit).
 ///
-/// Recorded is whatever a handle that was made by [`Cache::by`] does, and each invalidation, whoever asks for it: with `#[invalidates]` it is recorded
-/// under the function's path. Calls of cached functions are not. Values never are, but keys are personal data too: they can be
+/// Recorded is what a handle that was made by [`Cache::by`] does to values and counters, and that it switches the cache off or on; and each invalidation, whoever asks for it: with `#[invalidates]` it is recorded
+/// under the function's path. Calls of cached functions are not, nor rate limits and locks. Values never are, but keys are personal data too: they can be
 /// [hashed](Self::hash_keys) or [left out](Self::leave_keys_out).
 ///
 /// ```
@@ -87,7 +87,7 @@ impl Audit {
         self
     }
 
-    /// Keys and patterns are told as their first segment and 128 bits of an HMAC-SHA-256 (RFC 2104) of the whole under `secret`: `agents:#3f…`. All
+    /// Keys and patterns are told as their first segment, and tags as nothing of theirs, and 128 bits of an HMAC-SHA-256 (RFC 2104) of the whole under `secret`: `agents:#3f…`. All
     /// that is done to one key can be found, and without the secret nobody can tell which key it is. The cache's other events name keys as they are.
     pub fn hash_keys(mut self, secret: impl AsRef<[u8]>) -> Self {
         self.keys = Keys::Hashed(secret.as_ref().into());
@@ -101,6 +101,9 @@ impl Audit {
     }
 }
 
+/// How a target that is a tag begins.
+const TAG: &str = "tag ";
+
 impl Keys {
     /// `target` as it is told.
     fn tell(&self, target: String) -> String {
@@ -108,14 +111,17 @@ impl Keys {
             Self::Shown => target,
             Self::LeftOut => String::new(),
             Self::Hashed(secret) => {
-                let Some((first, _)) = target.split_once(':') else {
-                    return target;
+                // The first segment of a key is a word of the program's; a tag may be somebody's name.
+                let first = match target.split_once(':') {
+                    _ if target.starts_with(TAG) => TAG,
+                    Some((first, _)) => &target[..=first.len()],
+                    None => return target,
                 };
                 let mut hash = Hmac::<Sha256>::new_from_slice(secret).expect("any length will do");
                 hash.update(target.as_bytes());
                 let hash = hash.finalize().into_bytes();
                 let hash = hash.iter().take(16).map(|byte| format!("{byte:02x}"));
-                format!("{first}:#{}", hash.collect::<String>())
+                format!("{first}#{}", hash.collect::<String>())
             }
         }
     }
@@ -212,6 +218,19 @@ words! {
         Invalidate = "invalidate",
         /// Everything, or a namespace, was made old.
         Clear = "clear",
+        /// The cache, or a namespace, was switched off on this instance.
+        SwitchOff = "switch off",
+        /// It was switched on.
+        SwitchOn = "switch on",
+    }
+}
+
+impl AuditAction {
+    pub(crate) fn of_switch(on: bool) -> Self {
+        match on {
+            true => Self::SwitchOn,
+            false => Self::SwitchOff,
+        }
     }
 }
 

@@ -96,7 +96,8 @@ impl Cache {
     }
 
     /// Stores `value` under `key`, for `ttl`; `None` is the key's own, or the cache's default. Whether it was stored: not where the cache is
-    /// switched off, where something invalidated the key meanwhile, or a write of it is announced. Two round trips.
+    /// switched off, where something invalidated the key meanwhile, where a write of it is announced, or where the value is larger than `max_size`. Then what was
+    /// there before is [invalidated](Self::invalidate), so that nobody goes on with it. Two round trips.
     ///
     /// A write that comes between the making of `value` and this call is not seen: what is read from a source belongs into
     /// [`get_or_set`](Self::get_or_set).
@@ -339,8 +340,16 @@ impl Cache {
         for (at, done) in places.into_iter().zip(done) {
             results[at] = done.map_err(Error::from);
         }
+        let mut old = Vec::new();
         for ((key, _), done) in entries.iter().zip(&results) {
             self.note(AuditAction::Write, key, AuditOutcome::of(done));
+            if !matches!(done, Ok(true)) && key.is_usable() {
+                old.push(Target::from((*key).clone()));
+            }
+        }
+        if !old.is_empty() {
+            // What is stored under these is not what it should be. What fails is logged, counted and queued there.
+            let _ = self.engine.invalidate(&BY_HAND, old).await;
         }
         results
     }

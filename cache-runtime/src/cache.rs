@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
 
-use crate::audit::AuditAction;
+use crate::audit::{AuditAction, AuditOutcome};
 use crate::builder::Builder;
 use crate::callers::Caller;
 use crate::engine::Engine;
@@ -103,7 +103,7 @@ impl Cache {
     ///
     /// # Errors
     /// Redis could not be reached, did not answer in time, or refused; the invalidation is queued. [`Limited`](crate::ErrorKind::Limited) when whom the
-    /// handle is [for](Self::by) has asked too often: then nothing is done.
+    /// handle is [for](Self::by) has asked too often: then nothing is done. That is asked first, so that a future which is dropped meanwhile has done nothing.
     pub async fn try_invalidate<T: Into<Target>>(
         &self,
         targets: impl IntoIterator<Item = T>,
@@ -185,12 +185,22 @@ impl Cache {
     pub fn set_enabled(&self, enabled: bool) {
         self.engine.switches.set(enabled);
         tracing::info!(enabled, "cache switched");
+        self.note(
+            AuditAction::of_switch(enabled),
+            &"everything",
+            AuditOutcome::Done,
+        );
     }
 
     /// The same for the functions of one namespace, and of those below it: `exec` is also `exec:dashboard`.
     pub fn set_namespace_enabled(&self, namespace: &str, enabled: bool) {
         self.engine.switches.set_namespace(namespace, enabled);
         tracing::info!(namespace, enabled, "cache switched");
+        self.note(
+            AuditAction::of_switch(enabled),
+            &namespace,
+            AuditOutcome::Done,
+        );
     }
 
     /// Runs `work`, and each cached function that it calls runs its body: nothing is looked up, nothing is stored. Invalidations are done as

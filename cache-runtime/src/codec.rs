@@ -76,8 +76,8 @@ impl<T: Serialize + DeserializeOwned> Storable for T {
     fn encode(&self, codec: Codec, out: &mut Vec<u8>) -> Option<Codec> {
         let start = out.len();
         let used = encode(self, codec, out)?;
-        // What does not come back is written so that it does, if it can be.
-        if used == Codec::Postcard && Self::decode(used, &out[start..]).is_none() {
+        // What does not come back is written so that it does, if it can be: postcard and MessagePack cannot read all that they write.
+        if used != Codec::Json && Self::decode(used, &out[start..]).is_none() {
             out.truncate(start);
             return encode(self, Codec::Json, out);
         }

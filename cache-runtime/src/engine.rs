@@ -20,8 +20,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use self::background::{Background, Place};
-pub(crate) use self::batch::{Glance, Part};
-pub(crate) use self::budget::Patience;
+pub(crate) use self::batch::{Glance, Part, Waiting};
+pub(crate) use self::budget::{Budget, Patience};
 pub(crate) use self::contests::Contests;
 pub(crate) use self::lease::BACK_OFF;
 pub(crate) use self::packing::Packing;

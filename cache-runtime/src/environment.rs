@@ -73,18 +73,32 @@ pub(crate) fn read(variable: impl Fn(&str) -> Option<String>) -> (Builder, Vec<S
             }
         }
     }
-    if let Some(codec) = environment.word("CACHE_CODEC", &CODECS) {
+    if let Some(codec) = environment.word("CACHE_CODEC", &CODECS)
+        && environment.has("CACHE_CODEC", codec.missing_feature())
+    {
         builder = builder.codec(codec);
     }
-    if let Some(compression) = environment.word("CACHE_COMPRESSION", &COMPRESSIONS) {
+    if let Some(compression) = environment.word("CACHE_COMPRESSION", &COMPRESSIONS)
+        && environment.has("CACHE_COMPRESSION", compression.missing_feature())
+    {
         builder = builder.compression(compression);
     }
     let before = environment.problems.len();
-    if let Some(protection) = environment.word("CACHE_PROTECTION", &PROTECTIONS) {
-        builder = builder.protection(protection);
-    }
     builder.packing.secrets = environment.secrets();
-    // What was to be hidden from others must not be shown to them.
+    if let Some(protection) = environment.word("CACHE_PROTECTION", &PROTECTIONS)
+        && environment.has("CACHE_PROTECTION", protection.missing_feature())
+    {
+        if protection > Protection::Off && builder.packing.secrets.is_none() {
+            // Where there are wrong ones, that was said.
+            let problem = "CACHE_PROTECTION: there are no secrets: set CACHE_SECRETS";
+            if environment.problems.len() == before {
+                environment.problems.push(problem.to_owned());
+            }
+        } else {
+            builder = builder.protection(protection);
+        }
+    }
+    // What was to be hidden from others must not be shown to them. The server stays known, so that this instance's writes still reach the fleet.
     builder.enabled &= environment.problems.len() == before;
     if let Some(timeout) = environment.seconds("REDIS_SOCKET_TIMEOUT") {
         builder = builder.operation_timeout(timeout);
@@ -115,6 +129,16 @@ impl<V: Fn(&str) -> Option<String>> Environment<V> {
         (self.variable)(name)
             .map(|value| value.trim().to_owned())
             .filter(|value| !value.is_empty())
+    }
+
+    /// Whether what `name` asks for is there; else it is left out.
+    fn has(&mut self, name: &str, missing: Option<&str>) -> bool {
+        if let Some(feature) = missing {
+            self.problems.push(format!(
+                "{name}: the feature `{feature}` of cache-runtime is needed and not there"
+            ));
+        }
+        missing.is_none()
     }
 
     /// A wrong switch counts as off.
@@ -322,6 +346,28 @@ mod tests {
         let (builder, problems) = with(variables);
         assert_eq!(problems, [""; 0]);
         builder
+    }
+
+    /// Else its invalidations would reach nobody.
+    #[test]
+    fn what_is_wrong_with_how_values_are_stored_leaves_the_server_known() {
+        let url = ("REDIS_URL", "redis://cache");
+        let (builder, problems) = with(&[url, ("CACHE_PROTECTION", "signed")]);
+        assert!(!builder.enabled && builder.server.is_some() && !builder.severed);
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        builder.build().expect("what is wrong is left out");
+        for name in ["CACHE_CODEC", "CACHE_COMPRESSION"] {
+            let (builder, problems) = with(&[url, (name, "nonsense")]);
+            assert!(builder.enabled && builder.server.is_some(), "{name}");
+            assert_eq!(problems.len(), 1, "{problems:?}");
+            builder.build().expect("what is wrong is left out");
+        }
+        #[cfg(not(feature = "msgpack"))]
+        {
+            let (builder, problems) = with(&[url, ("CACHE_CODEC", "msgpack")]);
+            assert!(builder.enabled && problems.len() == 1, "{problems:?}");
+            builder.build().expect("what is wrong is left out");
+        }
     }
 
     /// A wrong word must not leave values readable that were to be hidden.

@@ -142,6 +142,15 @@ impl Site {
         self.role == Role::Loader && other.role == Role::Loader && self.template == other.template
     }
 
+    /// Whether others store under its keys what they alone know of: how long it is kept beyond its ttl.
+    pub(crate) fn borrows_keys(&self) -> bool {
+        match self.role {
+            Role::Own => self.declared.is_some(),
+            Role::Declaration => true,
+            Role::Loader => false,
+        }
+    }
+
     /// The declaration or the function whose keys it shares; itself, where it shares nobody's.
     pub(crate) fn owner(&'static self) -> &'static Self {
         self.declared.map_or(self, Self::owner)

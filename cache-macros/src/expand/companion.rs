@@ -205,7 +205,7 @@ fn update(cached: &Cached, private: &TokenStream, answer: &TokenStream) -> Membe
         doc: "",
         kind: Kind::Plain,
         takes: takes(cached, &cached.policy_names, Type::to_token_stream),
-        generics: key_generics(cached, &cached.policy_names, Some(answer)),
+        generics: update_generics(cached, answer),
         answer: Some(ours!(#private::Update<#answer, #judge>)),
         body: ours! {
             #prepare
@@ -237,12 +237,7 @@ pub(super) fn judge(private: &TokenStream, answer: &TokenStream) -> TokenStream 
 }
 
 fn rules_mention_parameters(cached: &Cached) -> bool {
-    let rules = [&cached.cache_if, &cached.ttl_with];
-    let names: Names = rules
-        .into_iter()
-        .flatten()
-        .flat_map(mentions::of_expr)
-        .collect();
+    let names = names_in_rules(cached);
     names.contains("self")
         || cached
             .function
@@ -250,8 +245,21 @@ fn rules_mention_parameters(cached: &Cached) -> bool {
             .any(|piece| piece.binds_one_of(&names))
 }
 
+fn names_in_rules(cached: &Cached) -> Names {
+    let rules = [&cached.cache_if, &cached.ttl_with];
+    let rules = rules.into_iter().flatten();
+    rules.flat_map(mentions::of_expr).collect()
+}
+
+/// What `update`, and who calls it, needs: its conditions may name what nothing else does.
+fn update_generics(cached: &Cached, answer: &TokenStream) -> Generics {
+    let mut names = cached.policy_names.clone();
+    names.extend(names_in_rules(cached));
+    key_generics(cached, &names, Some(answer))
+}
+
 fn put(cached: &Cached, private: &TokenStream, answer: &TokenStream) -> Member {
-    let generics = key_generics(cached, &cached.policy_names, Some(answer));
+    let generics = update_generics(cached, answer);
     let update = own_call(cached, "update", &cached.policy_names, &generics);
     let name = Ident::new("answer", Span::mixed_site());
     let mut takes = takes(cached, &cached.policy_names, Type::to_token_stream);

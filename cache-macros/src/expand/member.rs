@@ -168,13 +168,13 @@ pub(super) fn takes(
     receiver.into_iter().chain(pieces).collect()
 }
 
-/// The generics that the key, and the answer when it is named, need.
+/// The generics that `names`, the key, and the answer when it is named, need.
 pub(super) fn key_generics(
     cached: &Cached,
     names: &Names,
     answer: Option<&TokenStream>,
 ) -> Generics {
-    let mut mentioned = Names::new();
+    let mut mentioned = names.clone();
     for piece in cached.pieces(names) {
         mentioned.extend(mentions::of_tokens(piece.ty.to_token_stream()));
     }

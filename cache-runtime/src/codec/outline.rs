@@ -58,6 +58,11 @@ const fn mix(outline: u64, next: u64) -> u64 {
     (outline.rotate_left(23) ^ next).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
+/// A variant is written as its place among the others, and these may change places.
+fn of_variant(index: u32, name: &str) -> u64 {
+    mix(Kind::Variant.of_name(name), index.into())
+}
+
 struct Outliner;
 
 macro_rules! leaves {
@@ -114,10 +119,10 @@ impl ser::Serializer for Outliner {
     fn serialize_unit_variant(
         self,
         _: &'static str,
-        _: u32,
+        index: u32,
         variant: &'static str,
     ) -> Result<u64, NoOutline> {
-        Ok(Kind::Variant.of_name(variant))
+        Ok(of_variant(index, variant))
     }
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
@@ -131,11 +136,11 @@ impl ser::Serializer for Outliner {
     fn serialize_newtype_variant<T: Serialize + ?Sized>(
         self,
         _: &'static str,
-        _: u32,
+        index: u32,
         variant: &'static str,
         value: &T,
     ) -> Result<u64, NoOutline> {
-        Ok(mix(Kind::Variant.of_name(variant), value.serialize(self)?))
+        Ok(mix(of_variant(index, variant), value.serialize(self)?))
     }
 
     fn serialize_seq(self, _: Option<usize>) -> Result<Unordered, NoOutline> {
@@ -153,11 +158,11 @@ impl ser::Serializer for Outliner {
     fn serialize_tuple_variant(
         self,
         _: &'static str,
-        _: u32,
+        index: u32,
         variant: &'static str,
         _: usize,
     ) -> Result<Ordered, NoOutline> {
-        Ok(Ordered(Kind::Variant.of_name(variant)))
+        Ok(Ordered(of_variant(index, variant)))
     }
 
     fn serialize_map(self, _: Option<usize>) -> Result<Unordered, NoOutline> {
@@ -171,11 +176,11 @@ impl ser::Serializer for Outliner {
     fn serialize_struct_variant(
         self,
         _: &'static str,
-        _: u32,
+        index: u32,
         variant: &'static str,
         _: usize,
     ) -> Result<Ordered, NoOutline> {
-        Ok(Ordered(Kind::Variant.of_name(variant)))
+        Ok(Ordered(of_variant(index, variant)))
     }
 
     fn is_human_readable(&self) -> bool {

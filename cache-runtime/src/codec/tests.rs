@@ -189,6 +189,38 @@ fn a_changed_type_reads_nothing_wrong_from_postcard() {
 /// What leaves fields out, or asks what comes next, is not for postcard: it is written as JSON.
 #[test]
 #[cfg(feature = "postcard")]
+fn variants_that_change_places_are_not_taken_for_each_other() {
+    #[derive(Debug, Serialize, Deserialize)]
+    enum Before {
+        Admin,
+        Guest(u8),
+        User { id: u8 },
+    }
+    #[derive(Debug, Serialize, Deserialize)]
+    enum After {
+        Guest(u8),
+        User { id: u8 },
+        Admin,
+    }
+    let all = || vec![Before::Admin, Before::Guest(1), Before::User { id: 1 }];
+    let named: BTreeMap<_, _> = ["a", "b", "c"]
+        .map(str::to_owned)
+        .into_iter()
+        .zip(all())
+        .collect();
+    assert!(read_as::<_, Vec<After>>(&all(), Codec::Postcard).is_none());
+    assert!(read_as::<_, BTreeMap<String, After>>(&named, Codec::Postcard).is_none());
+    let two = vec![Before::Admin, Before::Guest(1)];
+    #[derive(Debug, Serialize, Deserialize)]
+    enum Swapped {
+        Guest(u8),
+        Admin,
+    }
+    assert!(read_as::<_, Vec<Swapped>>(&two, Codec::Postcard).is_none());
+}
+
+#[cfg(feature = "postcard")]
+#[test]
 fn what_postcard_would_spoil_is_written_as_json() {
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
     struct Skips {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Engine;
 use super::budget::Budget;
-use super::session::{Flight, Found, Loading, Session};
+use super::session::{self, Flight, Found, Loading, Session};
 use super::storing::Loaded;
 use crate::flight::{Seat, Turn};
 use crate::near;
@@ -41,14 +41,27 @@ pub(crate) enum Part {
     /// Another caller has loaded it meanwhile.
     Found(Found),
     /// Another caller loads it.
-    Wait(Seat, Ticket),
+    Wait(Waiting),
     /// Something else is stored there now: look again.
     Again,
 }
 
+/// A key that another caller loads.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    seat: Seat,
+    ticket: Ticket,
+    /// Of the load, should it become this call's.
+    stores: bool,
+}
+
 impl Engine {
     /// One look at all these, in one round trip.
-    pub(crate) async fn glance(&self, sessions: &mut [&mut Session<'_>]) -> Vec<Glance> {
+    pub(crate) async fn glance(
+        &self,
+        sessions: &mut [&mut Session<'_>],
+        budget: &Budget,
+    ) -> Vec<Glance> {
         let mut glances = Vec::with_capacity(sessions.len());
         let mut asked = Vec::with_capacity(sessions.len());
         for (at, session) in sessions.iter_mut().enumerate() {
@@ -59,7 +72,6 @@ impl Engine {
             glances.push(glance);
         }
         let ats: Vec<_> = asked.iter().map(|at| sessions[*at].address()).collect();
-        let budget = Budget::of_call(&self.patience);
         let seen = budget.timed(|patience| self.store.read_many(&ats, patience));
         match seen.await {
             Ok((seen, took)) => {
@@ -90,6 +102,7 @@ impl Engine {
         &self,
         sessions: &mut [&mut Session<'_>],
         misses: &[Miss],
+        budget: &Budget,
     ) -> Vec<Part> {
         // The seats before the tickets: from now on a finished load of these keys is kept for us.
         let seats: Vec<Seat> = sessions
@@ -101,7 +114,6 @@ impl Engine {
             .zip(misses)
             .map(|(session, miss)| (session.address(), &miss.opening))
             .collect();
-        let budget = Budget::of_call(&self.patience);
         let opened = budget.spend(|patience| self.store.open_many(&loads, patience));
         let tickets = match opened.await {
             Ok(tickets) => tickets,
@@ -230,7 +242,11 @@ impl Session<'_> {
             return Part::Lead(self.loading(None, ticket, stores));
         }
         match seat.at_once(ticket) {
-            None => Part::Wait(seat, ticket),
+            None => Part::Wait(Waiting {
+                seat,
+                ticket,
+                stores,
+            }),
             Some(turn) => self.part_of(turn, seat, ticket, stores),
         }
     }
@@ -250,9 +266,14 @@ impl Session<'_> {
     }
 
     /// Waits for another caller's load of this key.
-    pub(crate) async fn wait_for_part(&mut self, seat: Seat, ticket: Ticket) -> Part {
+    pub(crate) async fn wait_for_part(&mut self, waiting: Waiting) -> Part {
+        let Waiting {
+            seat,
+            ticket,
+            stores,
+        } = waiting;
         let turn = self.wait(&seat, ticket, false).await;
-        self.part_of(turn, seat, ticket, true)
+        self.part_of(turn, seat, ticket, stores)
     }
 
     /// Counts a load that nobody is told of.
@@ -262,10 +283,11 @@ impl Session<'_> {
     }
 
     /// Another miss, of an entry whose value was not the answer's type.
-    pub(crate) fn miss_of(&self, found: &Found) -> Miss {
+    pub(crate) fn miss_of(&mut self, found: &Found) -> Miss {
+        let miss = session::Miss::of_another_program(found.head());
         Miss {
-            opening: Opening::Missed(found.head()),
-            stores: true,
+            stores: self.may_replace(&miss),
+            opening: Opening::Missed(miss.into_head()),
         }
     }
 }

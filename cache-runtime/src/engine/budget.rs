@@ -19,14 +19,14 @@ pub(crate) struct Patience {
 
 /// What is left of a call's time.
 #[derive(Debug)]
-pub(super) struct Budget {
+pub(crate) struct Budget {
     /// Microseconds. Nobody shares it; as an atomic it may be spent behind a shared reference in a future that moves between threads.
     left: AtomicU64,
     operation: Duration,
 }
 
 impl Budget {
-    pub(super) fn of_call(patience: &Patience) -> Self {
+    pub(crate) fn of_call(patience: &Patience) -> Self {
         Self::new(patience.call, patience.operation)
     }
 
@@ -43,7 +43,7 @@ impl Budget {
     }
 
     /// Does `operation`, which is told how long it may take.
-    pub(super) async fn spend<T, F>(
+    pub(crate) async fn spend<T, F>(
         &self,
         operation: impl FnOnce(Duration) -> F,
     ) -> Result<T, StoreError>

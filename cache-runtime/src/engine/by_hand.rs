@@ -49,7 +49,8 @@ impl Engine {
             .iter()
             .map(|at| {
                 let address = sessions[*at].address();
-                let lives = address.lives || ages;
+                // A function may keep its answers beyond their ttl.
+                let lives = address.lives || ages || sessions[*at].request.site.answers();
                 Address { lives, ..address }
             })
             .collect();

@@ -64,6 +64,9 @@ impl Engine {
 
     /// The hottest keys of `template`, the hottest first: as the fleet remembers them, and then as this process has seen them.
     pub(crate) async fn hottest(&self, template: &str, most: usize) -> Vec<String> {
+        if most == 0 {
+            return Vec::new();
+        }
         let remembered = self.store.hottest(template, most, self.patience.background);
         let mut keys = remembered.await.unwrap_or_else(|error| {
             tracing::debug!(keys = template, %error, "hottest keys not recalled");

@@ -291,7 +291,9 @@ impl<'a> Session<'a> {
         Address {
             key: self.request.key,
             tags: self.request.tags,
-            lives: self.near.is_some() || self.request.policy.asks_for_age(),
+            lives: self.near.is_some()
+                || self.request.policy.asks_for_age()
+                || self.request.site.borrows_keys(),
         }
     }
 
@@ -775,6 +777,14 @@ impl Found {
 }
 
 impl Miss {
+    pub(super) fn of_another_program(head: Head) -> Self {
+        Self {
+            head,
+            contested: true,
+            ..Self::default()
+        }
+    }
+
     pub(super) fn into_head(self) -> Head {
         self.head
     }

@@ -106,12 +106,15 @@ impl Session<'_> {
         }
     }
 
-    /// Stores what was not loaded by the function; loads on their way are refused. What is not to be stored takes the place of what is.
+    /// Stores what was not loaded by the function; loads on their way are refused. What is not stored, whatever the reason is, takes the place of what
+    /// is: the old answer is not the right one any more.
     pub(crate) async fn put(&self, loaded: Loaded) {
-        if let Some(ticket) = self.open_to_replace().await
-            && !self.replace(ticket, loaded).await
-        {
-            self.displace().await;
+        let stored = match self.open_to_replace().await {
+            Some(ticket) => self.replace(ticket, loaded).await,
+            None => false,
+        };
+        if !stored {
+            self.make_old().await;
         }
     }
 
@@ -163,6 +166,13 @@ impl Session<'_> {
     /// A fresh answer that is not to be stored takes the place of what is: where the call was told to replace it.
     pub(super) async fn displace(&self) {
         if self.request.mode == Mode::Refresh {
+            self.make_old().await;
+        }
+    }
+
+    /// Makes old what is stored under the key.
+    pub(crate) async fn make_old(&self) {
+        if self.request.key.is_usable() {
             let key = Target::from(self.request.key.clone());
             // What fails is logged, counted and queued there.
             let _ = self.engine.invalidate(self.request.site, vec![key]).await;

@@ -134,6 +134,17 @@ impl Pledge {
             return Ok(());
         }
         let engine = &self.engine;
+        if engine.severed {
+            // Whom it concerns cannot be told, now or later.
+            let by = self.function.site.function;
+            tracing::error!(
+                by,
+                "invalidations not delivered: the server that was meant cannot be used"
+            );
+            self.record(AuditOutcome::Failed);
+            self.release();
+            return Err(StoreError::Unreachable.into());
+        }
         if engine.outbox.depth() > 0 {
             Outbox::see_to_delivery(engine);
         }

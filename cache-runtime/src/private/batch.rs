@@ -9,12 +9,11 @@ use std::pin::pin;
 use super::Cache;
 use super::call::{Call, Rules, Stored};
 use crate::codec::{Nearby, Storable};
-use crate::engine::{Found, Glance, Loaded, Loading, Part, Session};
-use crate::flight::Seat;
+use crate::engine::{Budget, Found, Glance, Loaded, Loading, Part, Session, Waiting};
 use crate::near;
 use crate::scope::{self, Mode};
 use crate::shape::Optional;
-use crate::store::{TOGETHER, Ticket};
+use crate::store::TOGETHER;
 
 /// How often a batch looks again because somebody else stored an entry between its look and its announcement.
 const LOOKS: usize = 4;
@@ -245,11 +244,11 @@ where
                 let (more, others) = self.look(&mut pending[from..to]).await;
                 loads.extend(more.into_iter().map(|(at, load)| (from + at, load)));
                 let others = others.into_iter();
-                waits.extend(others.map(|(at, seat, ticket)| (from + at, seat, ticket)));
+                waits.extend(others.map(|(at, waiting)| (from + at, waiting)));
             }
             self.load(&mut pending, mem::take(&mut loads)).await?;
-            for (at, seat, ticket) in waits {
-                match pending[at].session.wait_for_part(seat, ticket).await {
+            for (at, waiting) in waits {
+                match pending[at].session.wait_for_part(waiting).await {
                     Part::Found(found) => self.take(pending[at], &found),
                     Part::Lead(loading) => loads.push((at, Some(loading))),
                     Part::Alone => loads.push((at, None)),
@@ -275,10 +274,11 @@ where
     async fn look(
         &self,
         pending: &mut [&mut Member<'_, R::Value>],
-    ) -> (Vec<(usize, Option<Loading>)>, Vec<(usize, Seat, Ticket)>) {
+    ) -> (Vec<(usize, Option<Loading>)>, Vec<(usize, Waiting)>) {
         let engine = &self.cache.engine;
         let mut sessions: Vec<_> = sessions_of(pending);
-        let glances = engine.glance(&mut sessions).await;
+        let budget = Budget::of_call(&engine.patience);
+        let glances = engine.glance(&mut sessions, &budget).await;
         let (mut loads, mut waits) = (Vec::new(), Vec::new());
         let (mut missed, mut misses) = (Vec::new(), Vec::new());
         for (at, glance) in glances.into_iter().enumerate() {
@@ -306,13 +306,13 @@ where
             }
         }
         let mut sessions = sessions_at(pending, &missed);
-        let parts = engine.announce_many(&mut sessions, &misses).await;
+        let parts = engine.announce_many(&mut sessions, &misses, &budget).await;
         for (at, part) in missed.into_iter().zip(parts) {
             match part {
                 Part::Lead(loading) => loads.push((at, Some(loading))),
                 Part::Alone => loads.push((at, None)),
                 Part::Found(found) => self.take(pending[at], &found),
-                Part::Wait(seat, ticket) => waits.push((at, seat, ticket)),
+                Part::Wait(waiting) => waits.push((at, waiting)),
                 Part::Again => {}
             }
         }

@@ -39,15 +39,22 @@ where
     }
 }
 
-/// Stores `answer` as though the function had answered it.
+/// Stores `answer` as though the function had answered it; where that cannot be, makes old what is stored. An `Err` is no answer.
 pub async fn put<R, J: Judge<R>>(update: Update<R, J>, answer: R) {
     let Update {
         call, cache, judge, ..
     } = update;
     let judged = judge(&call, &cache, &answer);
     let session = session(&call, &cache);
-    if let Some(loaded) = judged.loaded(|| session.not_encodable()) {
-        session.put(loaded).await;
+    let mut encodable = true;
+    let loaded = judged.loaded(|| {
+        session.not_encodable();
+        encodable = false;
+    });
+    match loaded {
+        Some(loaded) => session.put(loaded).await,
+        None if !encodable => session.make_old().await,
+        None => {}
     }
 }
 

@@ -183,6 +183,7 @@ async fn keys_can_be_hashed_or_left_out() {
                     .delete(&Key::new("users", [&"ada@example.com" as _]))
                     .await;
             }
+            carol.invalidate([Tag::new("ada@example.com", [])]).await;
             for place in [
                 format!("{:?}", log(&world.cache).await),
                 format!("{:?} {:?}", told.lock().unwrap(), world.cache),
@@ -194,7 +195,8 @@ async fn keys_can_be_hashed_or_left_out() {
         }
     }
     let told = told.lock().unwrap();
-    assert!(told[0].starts_with("users:#") && told[0] == told[3] && told[4].is_empty());
+    assert!(told[0].starts_with("users:#") && told[0] == told[3] && told[6].is_empty());
+    assert!(told[2].starts_with("tag #"), "{told:?}");
     assert!(heard.has(
         Level::INFO,
         &["by=\"carol\"", "on=\"users:#", "outcome=done"]

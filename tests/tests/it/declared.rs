@@ -13,6 +13,7 @@ mod keys {
         pub declared_rows() = "declared:rows:list", ttl = "30m", version = 2;
         /// The parameters stand in another order than in the key.
         pub declared_part(id: u64, part: &str) = "declared:parts:{part}:{id}", ttl = 60;
+        pub declared_kept(id: u64) = "declared:kept:{id}", ttl = ttl::HOUR;
         pub declared_owned(name: String) = "declared:owned:{name}", ttl = ttl::SHORT;
     }
 }
@@ -36,6 +37,36 @@ async fn owned(world: &World, name: String) -> u64 {
 #[invalidates(keys::declared_part(id, _), cache = world.cache)]
 async fn write(world: &World, id: u64, value: u64) {
     world.set_row(id, value);
+}
+
+/// The function keeps its answers beyond their ttl, of which the declaration knows nothing.
+#[tokio::test]
+async fn what_is_kept_for_bad_times_is_found_by_hand_and_by_batches() {
+    #[cached(keys::declared_kept(id), stale_if_error = "1h", cache = world.cache)]
+    async fn kept(world: &World, id: u64) -> Result<u64, String> {
+        Ok(world.load(id).await)
+    }
+
+    #[cached(keys::declared_kept(ids), batch = ids, cache = world.cache)]
+    async fn many(world: &World, ids: Vec<u64>) -> Vec<Option<u64>> {
+        world.load(ids[0]).await;
+        vec![None; ids.len()]
+    }
+
+    for world in World::both().await {
+        world.set_row(7, 49);
+        assert_eq!(kept(&world, 7).await, Ok(49));
+        let key = keys::declared_kept(7);
+        assert_eq!(world.cache.get::<u64>(&key).await, Some(49));
+        assert_eq!(
+            world.cache.mget::<u64>(std::slice::from_ref(&key)).await,
+            [Some(49)]
+        );
+        let got = world.cache.get_or_set(&key, None, async { 0_u64 });
+        assert_eq!(got.await, 49);
+        assert_eq!(many(&world, vec![7]).await, [Some(49)]);
+        assert_eq!(world.loads(), 1);
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Path, State};
-use cache_runtime::{Cache, cached, invalidates};
+use cache_runtime::{Cache, Key, cached, invalidates};
 use cache_tests::eventually;
 use redis::AsyncCommands;
 use serde::{Deserialize, Serialize};
@@ -600,6 +600,35 @@ async fn an_answer_that_is_not_stored_is_not_kept_for_later_callers() {
             "in {}",
             world.cache.store_name()
         );
+    }
+}
+
+/// Whatever keeps a new answer from being stored, the old one is not the right one any more.
+#[tokio::test]
+async fn what_cannot_be_put_or_set_leaves_nothing_old() {
+    #[cached(namespace = "put", key = id, max_size = 100, cache = world.cache)]
+    async fn find(world: &World, id: u64) -> String {
+        "x".repeat(world.load(id).await as usize)
+    }
+
+    for world in World::both().await {
+        let (cache, large) = (&world.cache, "y".repeat(200));
+        let by_hand = Key::new("sessions", [&1 as _]);
+        world.set_row(1, 1);
+        for stores in [false, true] {
+            assert_eq!(find(&world, 1).await, "x");
+            assert!(cache.set(&by_hand, "x", None).await);
+            cache.set_enabled(stores);
+            find::put(&world, 1, large.clone()).await;
+            let text = match stores {
+                true => "y".repeat(2 << 20),
+                false => "y".to_owned(),
+            };
+            assert!(!cache.set(&by_hand, &text, None).await);
+            cache.set_enabled(true);
+            assert_eq!(find::peek(&world, 1).await, None, "{stores}");
+            assert_eq!(cache.get::<String>(&by_hand).await, None, "{stores}");
+        }
     }
 }
 

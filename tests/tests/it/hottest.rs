@@ -79,6 +79,17 @@ fn hottest_rows(world: &World, most: usize) -> Warming<'_> {
     )
 }
 
+/// Nothing is not everything.
+#[tokio::test]
+async fn none_are_none() {
+    for world in World::both().await {
+        call(&world, [(1, 5), (2, 3)]).await;
+        world.cache.remember_hottest().await;
+        let report = hottest_rows(&world, 0).run().await;
+        assert_eq!(report.sets[0].loaded + report.sets[0].fresh, 0, "{report}");
+    }
+}
+
 /// What the server remembers of the rows.
 async fn remembered(world: &World) -> Vec<(String, f64)> {
     let mut connection = world.server().connection().await;

@@ -352,6 +352,75 @@ async fn programs_that_differ_do_not_fight() {
     }
 }
 
+/// The same of functions of many keys.
+#[tokio::test]
+async fn batches_that_differ_do_not_fight() {
+    #[derive(Clone, Serialize, Deserialize)]
+    struct Older {
+        name: String,
+    }
+    #[derive(Clone, Serialize, Deserialize)]
+    struct Newer {
+        names: Vec<String>,
+    }
+
+    async fn older(world: &World) -> Option<Older> {
+        #[cached(namespace = "batches", ttl = "1h", key = ids, batch = ids, cache = world.cache)]
+        async fn rows(world: &World, ids: Vec<u64>) -> Vec<Option<Older>> {
+            world.load(ids[0]).await;
+            let name = "old".to_owned();
+            vec![Some(Older { name }); ids.len()]
+        }
+        rows(world, vec![1]).await.pop().flatten()
+    }
+
+    async fn newer(world: &World) -> Option<Newer> {
+        #[cached(namespace = "batches", ttl = "1h", key = ids, batch = ids, cache = world.cache)]
+        async fn rows(world: &World, ids: Vec<u64>) -> Vec<Option<Newer>> {
+            world.load(ids[0]).await;
+            let names = vec!["new".to_owned()];
+            vec![Some(Newer { names }); ids.len()]
+        }
+        rows(world, vec![1]).await.pop().flatten()
+    }
+
+    let old = world_of(|cache| cache).await;
+    let new = beside(&old, |cache| cache);
+    for _ in 0..20 {
+        assert_eq!(older(&old).await.unwrap().name, "old");
+        assert_eq!(newer(&new).await.unwrap().names, ["new"]);
+    }
+    let [old, new] = [&old, &new].map(|world| world.cache.stats().total);
+    assert!(old.stores + new.stores <= 3, "{old:?} {new:?}");
+    assert!(old.contested + new.contested >= 18, "{old:?} {new:?}");
+}
+
+/// MessagePack writes more than it can read: what does not come back is stored as JSON.
+#[tokio::test]
+async fn what_messagepack_cannot_read_is_json() {
+    #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Host {
+        Address(std::net::IpAddr),
+        Name(String),
+    }
+
+    #[cached(namespace = "hosts", ttl = "1h", codec = msgpack, key = id, cache = world.cache)]
+    async fn host(world: &World, id: u64) -> Host {
+        world.load(id).await;
+        Host::Address([127, 0, 0, 1].into())
+    }
+
+    for world in World::both().await {
+        for _ in 0..3 {
+            assert_eq!(host(&world, 1).await, Host::Address([127, 0, 0, 1].into()));
+        }
+        let counts = world.cache.stats().total;
+        let told = (counts.loads, counts.hits, counts.undecodable);
+        assert_eq!((told, counts.fallback_codec), ((1, 2, 0), 1));
+    }
+}
+
 /// A value that its codec would spoil is stored as JSON, and the log says so once.
 #[tokio::test]
 async fn what_a_codec_cannot_write_is_json() {

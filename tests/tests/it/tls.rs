@@ -1,10 +1,14 @@
 //! TLS and users: who is trusted, who is let in, and what is never told.
 
+use std::collections::HashMap;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use cache_runtime::{Builder, Cache, Pattern, cached, invalidates};
+use cache_runtime::{
+    Builder, Cache, Job, JobOutcome, Jobs, Key, Pattern, RateLimit, Write, cached, invalidates,
+};
 use cache_tests::{Authority, Certified, RedisServer, RedisServerBuilder, eventually};
+use futures_util::StreamExt as _;
 use redis::AsyncCommands as _;
 use redis::aio::MultiplexedConnection;
 use tracing::Level;
@@ -19,6 +23,7 @@ const RIGHTS: &[&str] = &[
     "~cache:*",
     "&cache:*",
     "+get",
+    "+mget",
     "+pttl",
     "+hmget",
     "+unlink",
@@ -34,18 +39,34 @@ const RIGHTS: &[&str] = &[
     "+del",
     "+getrange",
     "+hdel",
+    "+hexists",
     "+hget",
     "+hgetall",
     "+hlen",
     "+hset",
     "+hsetnx",
     "+incr",
+    "+incrby",
     "+pexpire",
     "+set",
     "+time",
     "+zincrby",
     "+zremrangebyrank",
     "+zunionstore",
+    // For jobs and the audit's log.
+    "+ping",
+    "+xadd",
+    "+xrevrange",
+    // For write-behind.
+    "+exists",
+    "+hincrby",
+    "+xack",
+    "+xdel",
+    "+xgroup",
+    "+xinfo",
+    "+xlen",
+    "+xrange",
+    "+xreadgroup",
 ];
 
 #[cached(namespace = "rows:all", ttl = "1h", key = id, cache = world.cache)]
@@ -56,6 +77,18 @@ async fn row(world: &World, id: u64) -> u64 {
 #[cached(namespace = "rows:near", ttl = "1h", key = id, local = "30m", cache = world.cache)]
 async fn near(world: &World, id: u64) -> u64 {
     world.load(id).await
+}
+
+#[cached(namespace = "rows:fleet", ttl = "1h", key = id, single_flight = fleet, cache = world.cache)]
+async fn fleet(world: &World, id: u64) -> u64 {
+    world.load(id).await;
+    id
+}
+
+#[cached(row(ids), batch = ids, cache = world.cache)]
+async fn rows(world: &World, ids: Vec<u64>) -> HashMap<u64, u64> {
+    world.load(ids[0]).await;
+    ids.into_iter().map(|id| (id, id)).collect()
 }
 
 #[invalidates(row(id), near(id), "rows:a*:{id}", cache = world.cache)]
@@ -182,6 +215,44 @@ async fn pushes_come_over_tls() {
 }
 
 /// A user with the rights that the README asks for, and a database other than the first.
+/// One of each thing that asks something of Redis which calls and invalidations do not.
+async fn everything_else(world: &World) {
+    let cache = &world.cache;
+    let minute = Duration::from_secs(60);
+    assert_eq!(fleet(world, 1).await, 1);
+    assert_eq!(rows(world, vec![1, 7]).await.len(), 2);
+    let key = Key::new("hand", [&1 as _]);
+    assert!(cache.try_set(&key, &1, None).await.unwrap());
+    assert_eq!(cache.try_get::<u64>(&key).await.unwrap(), Some(1));
+    assert!(cache.try_expire(&key, minute).await.unwrap());
+    let found: Vec<_> = cache
+        .try_scan(Pattern::parse("hand:*").unwrap())
+        .collect()
+        .await;
+    assert_eq!(found.len(), 1);
+    assert_eq!(cache.try_incr(&key, 2, minute).await.unwrap(), 2);
+    assert_eq!(cache.try_counter(&key).await.unwrap(), Some(2));
+    let limit = RateLimit::sliding(5, minute);
+    assert!(cache.try_allow(&key, &limit).await.unwrap().allowed);
+    let lock = cache.try_lock(&key, minute).await.unwrap();
+    drop(lock);
+    cache.try_delete(&key).await.unwrap();
+    let jobs = Jobs::new(cache)
+        .job(Job::health("0 4 * * *"))
+        .start()
+        .unwrap();
+    let run = jobs.run_now("health").await.unwrap();
+    assert_eq!(run.outcome, JobOutcome::Succeeded, "{run}");
+    assert_eq!(jobs.history("health").await.unwrap().len(), 1);
+    let views = cache.write_behind("views").every(Duration::from_secs(3600));
+    let views = views.counters(async |_: Vec<Write<u64, i64>>| Ok::<_, std::io::Error>(()));
+    let views = views.unwrap();
+    views.add(&1, 1).await.unwrap();
+    assert_eq!(views.pending(&1).await.unwrap(), Some(1));
+    views.flush().await.unwrap();
+    views.stats().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_user_with_restricted_rights_and_a_database() {
     let authority = Authority::new();
@@ -208,6 +279,7 @@ async fn a_user_with_restricted_rights_and_a_database() {
             eventually("the push comes", async || near(&here, 1).await == value).await;
         }
         here.cache.remember_hottest().await;
+        everything_else(&here).await;
         tell(&mut redis, "SELECT", &["3"]).await;
         for name in ["cache:rows:all:1", "cache:%top:{cache:rows:all:*}"] {
             assert!(redis.exists::<_, bool>(name).await.unwrap(), "{name}");

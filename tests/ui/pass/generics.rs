@@ -4,6 +4,7 @@
 use std::any::type_name;
 use std::borrow::Cow;
 use std::fmt::Display;
+use std::time::Duration;
 
 use cache_runtime::{cached, invalidates};
 use serde::Serialize;
@@ -118,6 +119,25 @@ where
     let _ = id;
 }
 
+trait Rule {
+    const TTL: Duration;
+
+    fn keep(value: &u64) -> bool;
+}
+
+impl Rule for Users {
+    const TTL: Duration = Duration::from_secs(60);
+
+    fn keep(value: &u64) -> bool {
+        *value > 0
+    }
+}
+
+#[cached("ruled", ttl = T::TTL, key = id, skip(T), cache_if = |value| T::keep(value))]
+async fn ruled<T: Rule>(id: u64) -> u64 {
+    id
+}
+
 fn is_send<F: Future + Send>(future: F) -> F {
     future
 }
@@ -153,6 +173,9 @@ async fn main() {
     loaded::put::<u8>(1, 1_u8).await;
     let _ = is_send(unbound::<u32>(String::new())).await;
     is_send(unbound::put::<u32>(String::new(), 1_u32)).await;
+    let _ = ruled::<Users>(1).await;
+    ruled::put::<Users>(1, 2_u64).await;
+    let _: Option<u64> = ruled::peek::<Users>(1).await;
     is_send(text::put("a", String::new())).await;
     is_send(forget::<u32>("a")).await;
 }
