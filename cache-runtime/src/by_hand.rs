@@ -9,6 +9,8 @@ use std::pin::pin;
 use std::time::Duration;
 
 pub use self::namespace::Namespace;
+#[cfg(feature = "http")]
+pub(crate) use self::scan::Page;
 use serde::Serialize;
 
 use crate::audit::{AuditAction, AuditOutcome};

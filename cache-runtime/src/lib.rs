@@ -153,6 +153,7 @@
 //! |---|---|
 //! | `axum` | `Json<T>` answers of handlers |
 //! | `encryption` | entries that are encrypted or signed: XChaCha20-Poly1305, HMAC-SHA256 |
+//! | `http` | the management API: [`http::Management`](https://docs.rs/cache-runtime/latest/cache_runtime/http/struct.Management.html), an axum router |
 //! | `lz4`, `zstd` | compressed values; `zstd` takes a C compiler |
 //! | `msgpack`, `postcard` | values as MessagePack, as postcard |
 //! | `jobs` | `Jobs`: things that are done at certain times, by one instance of the fleet |
@@ -186,6 +187,8 @@ pub mod fuzzing;
 mod generations;
 mod health;
 mod hottest;
+#[cfg(feature = "http")]
+pub mod http;
 mod inspect;
 #[cfg(feature = "jobs")]
 mod jobs;

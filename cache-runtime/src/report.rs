@@ -11,6 +11,8 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use self::facts::Facts;
+#[cfg(feature = "http")]
+pub(crate) use self::figures::bytes;
 pub use self::recommendation::{Advice, Recommendation, Severity};
 use crate::analytics::HotKey;
 use crate::engine::Engine;

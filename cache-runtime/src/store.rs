@@ -340,11 +340,11 @@ impl Store {
         }
     }
 
-    /// One step through the keys that `pattern` matches, and where the next one begins; 0 when there is none.
+    /// One step through the keys that `pattern` matches, or through all of them, and where the next one begins; 0 when there is none.
     pub(crate) async fn keys(
         &self,
         cursor: u64,
-        pattern: &Pattern,
+        pattern: Option<&Pattern>,
         patience: Duration,
     ) -> Result<(u64, Vec<String>), StoreError> {
         match self {

@@ -1,5 +1,8 @@
 //! Listing keys, as a stream.
 
+#[cfg(feature = "http")]
+use std::time::Instant;
+
 use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
 
 use super::Cache;
@@ -47,7 +50,7 @@ impl Cache {
                 let Some(cursor) = cursor else {
                     return Ok(None);
                 };
-                let found = step(&cache.engine, cursor, &pattern).await;
+                let found = step(&cache.engine, cursor, Some(&pattern)).await;
                 if cursor == 0 {
                     cache.note(AuditAction::List, &pattern, AuditOutcome::of_read(&found));
                 }
@@ -60,17 +63,71 @@ impl Cache {
     }
 }
 
+/// Where a page of keys begins: so many keys into a step.
+#[cfg(feature = "http")]
+#[derive(Debug, Default, Clone, Copy, PartialEq)]
+pub(crate) struct Page {
+    pub(crate) step: u64,
+    pub(crate) skip: usize,
+}
+
+#[cfg(feature = "http")]
+impl Cache {
+    /// So many keys from `page` on, or those that were found `until` then; and where the next page begins.
+    pub(crate) async fn page(
+        &self,
+        pattern: Option<&Pattern>,
+        page: Page,
+        most: usize,
+        until: Instant,
+    ) -> Result<(Vec<String>, Option<Page>), Error> {
+        let (mut page, mut all) = (page, Vec::new());
+        loop {
+            let found = step(&self.engine, page.step, pattern).await;
+            let outcome = AuditOutcome::of_read(&found);
+            if page == Page::default() || outcome == AuditOutcome::Failed {
+                self.note(AuditAction::List, &told(pattern), outcome);
+            }
+            let (next, mut keys) = found?;
+            // The same step brings the same names, in any order.
+            keys.sort_unstable();
+            let left = keys.len().saturating_sub(page.skip);
+            let taken = left.min(most - all.len());
+            all.extend(keys.into_iter().skip(page.skip).take(taken));
+            if taken < left {
+                page.skip += taken;
+                return Ok((all, Some(page)));
+            }
+            if next == 0 {
+                return Ok((all, None));
+            }
+            page = Page {
+                step: next,
+                skip: 0,
+            };
+            if all.len() == most || Instant::now() >= until {
+                return Ok((all, Some(page)));
+            }
+        }
+    }
+}
+
+fn told(pattern: Option<&Pattern>) -> &str {
+    pattern.map_or("everything", Pattern::as_str)
+}
+
 async fn step(
     engine: &Engine,
     cursor: u64,
-    pattern: &Pattern,
+    pattern: Option<&Pattern>,
 ) -> Result<(u64, Vec<String>), StoreError> {
     let patience = engine.patience.background;
     let step = engine.store.keys(cursor, pattern, patience).await;
     step.inspect_err(|error| {
-        let scanned = Key::parsed(pattern.as_str().to_owned());
+        let pattern = told(pattern);
+        let scanned = Key::parsed(pattern.to_owned());
         let function = engine.register.function(scanned.site());
         function.counters.degraded.one();
-        tracing::debug!(%pattern, %error, "listing keys ended early");
+        tracing::debug!(pattern, %error, "listing keys ended early");
     })
 }

@@ -44,7 +44,7 @@ pub(super) fn time(time: Duration) -> String {
 }
 
 /// `41 MB`, of 1024 each, as `max_size` has them.
-pub(super) fn bytes(bytes: u64) -> String {
+pub(crate) fn bytes(bytes: u64) -> String {
     let units = ["B", "KB", "MB", "GB", "TB"];
     let mut value = bytes as f64;
     let mut unit = 0;

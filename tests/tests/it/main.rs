@@ -22,6 +22,7 @@ mod keys;
 mod limits;
 mod locks;
 mod loss;
+mod management;
 mod misfits;
 mod near;
 mod observation;

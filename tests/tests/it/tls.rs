@@ -53,8 +53,10 @@ const RIGHTS: &[&str] = &[
     "+zincrby",
     "+zremrangebyrank",
     "+zunionstore",
-    // For jobs and the audit's log.
+    // For health.
     "+ping",
+    "+dbsize",
+    // For jobs and the audit's log.
     "+xadd",
     "+xrevrange",
     // For write-behind.

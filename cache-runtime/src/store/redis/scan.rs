@@ -41,19 +41,24 @@ impl Redis {
         Ok((next, found.filter_map(Result::ok).collect()))
     }
 
-    /// One step through the keys that `pattern` matches.
+    /// One step through the keys that `pattern` matches, or through all of them.
     pub(crate) async fn keys(
         &self,
         cursor: u64,
-        pattern: &Pattern,
+        pattern: Option<&Pattern>,
         patience: Duration,
     ) -> Result<(u64, Vec<String>), StoreError> {
-        let names = format!("{}{pattern}", glob(&self.prefix));
+        let names = pattern.map_or("*", Pattern::as_str);
+        let names = format!("{}{names}", glob(&self.prefix));
         let (next, found) = self.scan(cursor, &names, patience).await?;
         // A glob's `*` runs over `:`, a pattern's does not.
+        let matches = |key: &str| match pattern {
+            Some(pattern) => pattern.matches(key),
+            None => key.split(':').all(is_of_key),
+        };
         let keys = found.iter().filter_map(|name| {
             let key = name.strip_prefix(self.prefix.as_str())?;
-            pattern.matches(key).then(|| key.to_owned())
+            matches(key).then(|| key.to_owned())
         });
         Ok((next, keys.collect()))
     }
