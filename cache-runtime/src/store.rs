@@ -251,6 +251,14 @@ impl Store {
         }
     }
 
+    /// Why there is no connection, where that is known.
+    pub(crate) fn why_away(&self) -> Option<String> {
+        match self {
+            Self::Memory(_) => None,
+            Self::Redis(redis) => redis.why_away(),
+        }
+    }
+
     /// One round trip: the entry, and the stamp that it must carry to be current.
     pub(crate) async fn read(
         &self,
@@ -340,11 +348,11 @@ impl Store {
         }
     }
 
-    /// One step through the keys that `pattern` matches, and where the next one begins; 0 when there is none.
+    /// One step through the keys that `pattern` matches, or all, and where the next one begins; 0 when there is none.
     pub(crate) async fn keys(
         &self,
         cursor: u64,
-        pattern: &Pattern,
+        pattern: Option<&Pattern>,
         patience: Duration,
     ) -> Result<(u64, Vec<String>), StoreError> {
         match self {

@@ -6,7 +6,7 @@ use super::Cache;
 use crate::audit::{AuditAction, AuditOutcome};
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::key::{Key, Pattern};
+use crate::key::{Key, Pattern, Target};
 use crate::store::StoreError;
 
 impl Cache {
@@ -40,6 +40,19 @@ impl Cache {
         &self,
         pattern: Pattern,
     ) -> impl Stream<Item = Result<Key, Error>> + Send + Unpin + use<> {
+        self.listed(Some(pattern))
+    }
+
+    /// Like [`try_scan`](Self::try_scan), of all keys. In Redis there are none for a cache without a prefix, as names that are not the cache's stand
+    /// among them.
+    pub fn try_scan_all(&self) -> impl Stream<Item = Result<Key, Error>> + Send + Unpin + use<> {
+        self.listed(None)
+    }
+
+    fn listed(
+        &self,
+        pattern: Option<Pattern>,
+    ) -> impl Stream<Item = Result<Key, Error>> + Send + Unpin + use<> {
         let cache = self.clone();
         let steps = stream::try_unfold(Some(0), move |cursor| {
             let (cache, pattern) = (cache.clone(), pattern.clone());
@@ -47,9 +60,10 @@ impl Cache {
                 let Some(cursor) = cursor else {
                     return Ok(None);
                 };
-                let found = step(&cache.engine, cursor, &pattern).await;
+                let found = step(&cache.engine, cursor, pattern.as_ref()).await;
                 if cursor == 0 {
-                    cache.note(AuditAction::List, &pattern, AuditOutcome::of_read(&found));
+                    let listed = pattern.map_or(Target::All, Target::from);
+                    cache.note(AuditAction::List, &listed, AuditOutcome::of_read(&found));
                 }
                 let (next, keys) = found?;
                 let keys = keys.into_iter().map(|key| Ok(Key::parsed(key)));
@@ -63,14 +77,14 @@ impl Cache {
 async fn step(
     engine: &Engine,
     cursor: u64,
-    pattern: &Pattern,
+    pattern: Option<&Pattern>,
 ) -> Result<(u64, Vec<String>), StoreError> {
     let patience = engine.patience.background;
     let step = engine.store.keys(cursor, pattern, patience).await;
     step.inspect_err(|error| {
-        let scanned = Key::parsed(pattern.as_str().to_owned());
-        let function = engine.register.function(scanned.site());
-        function.counters.degraded.one();
-        tracing::debug!(%pattern, %error, "listing keys ended early");
+        let scanned = pattern.map_or("*", Pattern::as_str);
+        let site = Key::parsed(scanned.to_owned()).site();
+        engine.register.function(site).counters.degraded.one();
+        tracing::debug!(pattern = scanned, %error, "listing keys ended early");
     })
 }

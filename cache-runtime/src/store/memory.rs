@@ -200,12 +200,12 @@ impl Memory {
     }
 
     /// The keys that `pattern` matches.
-    pub(crate) fn keys(&self, pattern: &Pattern) -> Vec<String> {
+    pub(crate) fn keys(&self, pattern: Option<&Pattern>) -> Vec<String> {
         let now = Instant::now();
         let entries = self.entries.iter();
         let living = entries.filter(|(_, entry)| entry.expires > now);
         living
-            .filter(|(key, _)| pattern.matches(key))
+            .filter(|(key, _)| pattern.is_none_or(|pattern| pattern.matches(key)))
             .map(|(key, _)| key.into())
             .collect()
     }

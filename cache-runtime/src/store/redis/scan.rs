@@ -41,13 +41,20 @@ impl Redis {
         Ok((next, found.filter_map(Result::ok).collect()))
     }
 
-    /// One step through the keys that `pattern` matches.
+    /// One step through the keys that `pattern` matches, or all.
     pub(crate) async fn keys(
         &self,
         cursor: u64,
-        pattern: &Pattern,
+        pattern: Option<&Pattern>,
         patience: Duration,
     ) -> Result<(u64, Vec<String>), StoreError> {
+        let Some(pattern) = pattern else {
+            let (next, mut names) = self.entries(cursor, patience).await?;
+            for name in &mut names {
+                name.drain(..self.prefix.len());
+            }
+            return Ok((next, names));
+        };
         let names = format!("{}{pattern}", glob(&self.prefix));
         let (next, found) = self.scan(cursor, &names, patience).await?;
         // A glob's `*` runs over `:`, a pattern's does not.
