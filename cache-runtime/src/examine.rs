@@ -45,6 +45,16 @@ pub struct Weight {
 /// With the feature `cli`. All of it fails for a cache without Redis, with [`ErrorKind::Invalid`]; is safe to drop; and is not counted.
 ///
 /// Errors are those of [`try_get`](Self::try_get).
+///
+/// ```no_run
+/// # use cache_runtime::Cache;
+/// # async fn example() -> Result<(), cache_runtime::Error> {
+/// let cache = Cache::current();
+/// let facts = cache.try_server_facts().await?;
+/// println!("{} in {:?}: {:?}", facts.address, cache.try_ping().await?, facts.info.get("redis_version"));
+/// # Ok(())
+/// # }
+/// ```
 impl Cache {
     /// How long one `PING` takes, without the wait for a connection.
     ///
@@ -62,7 +72,7 @@ impl Cache {
         Ok(self.redis()?.facts(self.engine.patience.operation).await?)
     }
 
-    /// What stands under each of `keys` takes, in their order, without reading it. One round trip: give it some hundreds at most.
+    /// What each of `keys` takes, in their order, without reading it. One round trip: give it some hundreds at most.
     ///
     /// # Errors
     /// See above.

@@ -281,6 +281,8 @@ async fn what_is_not_there_or_not_right_is_told() {
         (&["invalidate", "*"], 2, "`cachectl clear`"),
         (&["invalidate", "--tag", ""], 2, "a tag has a name"),
         (&["del"], 2, "KEY"),
+        (&["invalidate"], 2, "--tag"),
+        (&[], 2, "ommand"),
         (&["del", "tasks:*"], 2, "`tasks:*`"),
         (&["clear"], 2, "--yes"),
         (&["--timeout", "0s", "ping"], 2, "a time is"),
@@ -616,6 +618,14 @@ async fn the_doctor_knows_what_a_user_may_not_do_and_what_is_no_primary() {
     user("~cache:* &cache:* +@all -set -evalsha -eval").await;
     assert_eq!(check("rights").await, (1, "fail".to_owned()));
 
+    let (_, checks) = lines(&url.replace("pass", "wrong"), &["doctor"]).await;
+    assert_eq!(
+        (&checks[0]["name"], checks.len()),
+        (&json!("connection"), 1)
+    );
+    let change = checks[0]["change"].as_str().unwrap();
+    assert!(change.contains("password"), "{change}");
+
     let mut connection = server.connection().await;
     let mut replica = redis::cmd("REPLICAOF");
     replica
@@ -633,6 +643,27 @@ async fn the_doctor_knows_what_a_user_may_not_do_and_what_is_no_primary() {
             .contains("the server is a replica")
     );
     assert!(checks[0]["change"].as_str().unwrap().contains("primary"));
+}
+
+#[tokio::test]
+async fn the_doctor_measures_the_way_to_the_server() {
+    let server = RedisServer::start().await;
+    let proxy = Proxy::start(server.port()).await;
+    for (delay, level) in [(15, "warn"), (60, "fail")] {
+        proxy.delay(Direction::ToClient, Duration::from_millis(delay));
+        let mut command = cachectl(&proxy.url(), &["--json", "doctor", "--timeout", "60s"]);
+        // A busy machine adds to 15 ms.
+        let timeout = if level == "warn" { "10" } else { "0.05" };
+        command.env("REDIS_SOCKET_TIMEOUT", timeout);
+        let output = ended(command).await;
+        let checks = String::from_utf8(output.stdout).unwrap();
+        let checks = checks
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap());
+        let checks: Vec<Value> = checks.collect();
+        let latency = checks.iter().find(|check| check["name"] == "latency");
+        assert_eq!(latency.unwrap()["level"], level, "{checks:?}");
+    }
 }
 
 #[tokio::test]

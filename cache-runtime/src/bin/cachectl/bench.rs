@@ -15,6 +15,7 @@ use self::figures::{Concurrency, Figures, Invalidation};
 use crate::failure::{Failure, Verdict};
 use crate::output::Output;
 use crate::ping::{self, Times};
+use crate::signal;
 
 const TTL: Duration = Duration::from_secs(600);
 /// Connections that are made, one after the other.
@@ -39,7 +40,7 @@ pub(crate) struct Options {
     size: u32,
 }
 
-/// Whatever becomes of it, its names are removed: also after Ctrl-C, and where an operation fails.
+/// Whatever becomes of it, its names are removed: also when it is told to end, and where an operation fails.
 pub(crate) async fn run(
     builder: Builder,
     options: &Options,
@@ -49,7 +50,7 @@ pub(crate) async fn run(
     let cache = builder.clone().build()?;
     let measured = tokio::select! {
         measured = measure(&builder, &cache, options) => measured,
-        _ = tokio::signal::ctrl_c() => Err(Failure::Negative("interrupted".to_owned())),
+        () = signal::end() => Err(Failure::Negative("interrupted".to_owned())),
     };
     let erased = cache.try_erase(Everything).await;
     let figures = match measured {

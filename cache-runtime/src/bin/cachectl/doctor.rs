@@ -70,12 +70,12 @@ fn described(check: &Check) -> String {
         Level::Warn => "\x1b[33mwarn\x1b[0m",
         Level::Fail => "\x1b[31mfail\x1b[0m",
     };
-    let mut said = format!("{mark}  {}: {}", bold(check.name), check.found);
-    if check.level > Level::Ok {
-        said.push_str(&format!("\n      {}", check.why));
-    }
-    if let Some(change) = check.change {
-        said.push_str(&format!("\n      → {change}"));
-    }
-    said
+    let change = check.change.map(|change| format!("\n      → {change}"));
+    format!(
+        "{mark}  {}: {}\n      \x1b[2m{}\x1b[0m{}",
+        bold(check.name),
+        check.found,
+        check.why,
+        change.unwrap_or_default()
+    )
 }

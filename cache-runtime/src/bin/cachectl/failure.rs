@@ -24,8 +24,8 @@ pub(crate) enum Failure {
     Negative(String),
     Usage(String),
     Redis(Error),
-    /// With the reason why there is no connection.
-    Unreachable(String),
+    /// The same, in words that say more.
+    RedisSays(String),
     Output(io::Error),
 }
 
@@ -39,7 +39,7 @@ impl Failure {
         match self {
             Self::Redis(error) if error.kind() == ErrorKind::Unreachable => {
                 let known = cache.health().await.problem;
-                Self::Unreachable(known.unwrap_or_else(|| error.to_string()))
+                Self::RedisSays(known.unwrap_or_else(|| error.to_string()))
             }
             other => other,
         }
@@ -56,7 +56,7 @@ impl Failure {
             Self::Negative(message) => (message, 1),
             Self::Usage(message) => (message, 2),
             Self::Redis(error) => (error.to_string(), 3),
-            Self::Unreachable(message) => (message, 3),
+            Self::RedisSays(message) => (message, 3),
         };
         out.error(&without_secrets(&message, std::env::args()));
         ExitCode::from(code)
@@ -74,7 +74,12 @@ pub(crate) fn of_usage(error: &clap::Error) -> ExitCode {
     if std::env::args().any(|argument| argument == "--json") {
         let said = anstream::adapter::strip_str(&said).to_string();
         let said = said.trim_start_matches("error: ");
-        let said = said.split("\n\n").next().unwrap_or_default();
+        let said = match error.kind() {
+            clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+                "a command is missing: see --help"
+            }
+            _ => said.split("\n\n").next().unwrap_or_default(),
+        };
         Output::new(true).error(said);
     } else {
         output::say(&said);

@@ -17,7 +17,7 @@ pub(crate) struct Del {
 }
 
 #[derive(Debug, Args)]
-#[command(arg_required_else_help = true)]
+#[group(required = true, multiple = true)]
 pub(crate) struct Options {
     /// Without the prefix: `tasks:*`, `exec:*:ws12:*`. A `*` stands for one segment, and at the end for all that follow.
     #[arg(value_name = "PATTERN")]
@@ -76,7 +76,7 @@ async fn make_old(
         && error.kind() == ErrorKind::TimedOut
     {
         let problem = format!("{error}: it may have been done or not, so say it again");
-        return Err(Failure::Unreachable(problem));
+        return Err(Failure::RedisSays(problem));
     }
     done?;
     out.either(&json!({ "invalidated": named }), |_| {

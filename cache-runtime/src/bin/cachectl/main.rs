@@ -9,6 +9,7 @@ mod invalidate;
 mod keys;
 mod output;
 mod ping;
+mod signal;
 mod stats;
 mod watch;
 
@@ -29,9 +30,8 @@ use crate::output::Output;
 #[derive(Debug, Parser)]
 #[command(name = "cachectl", version, after_help = EXIT_CODES, max_term_width = 100)]
 struct Options {
-    /// Server, in place of all of the environment's REDIS_* settings.
-    ///
-    /// Other users of this machine can read it in the list of processes, with its password: prefer REDIS_URL.
+    /// Server, in place of all of the environment's REDIS_* settings. Other users of this machine can read it in the list of processes, with its password: prefer
+    /// REDIS_URL.
     #[arg(long, global = true, value_name = "URL")]
     url: Option<String>,
 

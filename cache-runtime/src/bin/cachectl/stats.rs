@@ -145,8 +145,17 @@ fn described(stats: &Stats) -> String {
         true => format!("all {} keys of the cache", sample.keys),
         false => format!("a sample of {} keys; --limit takes more", sample.keys),
     };
-    let mut rows =
-        vec![["namespace", "keys", "share", "bytes", "a key", "no expiry"].map(str::to_owned)];
+    let mut rows = vec![
+        [
+            "namespace",
+            "keys",
+            "share",
+            "bytes",
+            "per key",
+            "no expiry",
+        ]
+        .map(str::to_owned),
+    ];
     for (name, of) in sample.by_keys() {
         rows.push([
             name.to_owned(),

@@ -16,6 +16,7 @@ use tokio::time::{Interval, MissedTickBehavior};
 use self::moment::{History, Watcher};
 use crate::failure::{Failure, Verdict};
 use crate::output::Output;
+use crate::signal;
 
 /// How soon a key that was pressed is noticed.
 const POLL: Duration = Duration::from_millis(50);
@@ -52,7 +53,7 @@ pub(crate) async fn run(
     };
     tokio::select! {
         ended = watching => ended?,
-        () = told_to_end() => {}
+        () = signal::end() => {}
     }
     Ok(Verdict::Yes)
 }
@@ -106,21 +107,6 @@ fn ends(key: KeyEvent) -> bool {
         KeyCode::Char('c') => held,
         _ => false,
     }
-}
-
-/// A signal that would otherwise leave the terminal as it is.
-async fn told_to_end() {
-    #[cfg(unix)]
-    if let Ok(mut terminate) =
-        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
-    {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
-        }
-        return;
-    }
-    let _ = tokio::signal::ctrl_c().await;
 }
 
 /// The terminal, as it was before once this is dropped; after a panic too.

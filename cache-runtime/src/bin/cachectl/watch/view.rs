@@ -188,8 +188,10 @@ mod tests {
     async fn no_size_is_too_small_and_no_time_too_long() {
         let mut history = History::default();
         assert!(drawn(20, 5, &history).concat().trim().is_empty());
+        let moment = moment(1, 0.5).await;
         for memory in 0..2_000 {
-            history.push(moment(memory, 0.5).await);
+            let moment = moment.clone();
+            history.push(Moment { memory, ..moment });
         }
         assert_eq!(history.recent(usize::MAX).count(), 512);
         for (width, height) in [(1, 1), (10, 3), (300, 100)] {
