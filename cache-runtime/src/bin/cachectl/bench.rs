@@ -59,7 +59,10 @@ pub(crate) async fn run(
     };
     erased?;
     out.either(&figures, ToString::to_string)?;
-    Ok(Verdict::Yes)
+    Ok(match figures.invalidation.served_afterwards {
+        0 => Verdict::Yes,
+        _ => Verdict::No,
+    })
 }
 
 async fn measure(builder: &Builder, cache: &Cache, options: &Options) -> Result<Figures, Failure> {

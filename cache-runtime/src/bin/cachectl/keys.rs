@@ -30,7 +30,7 @@ pub(crate) async fn run(
     out: &mut Output,
 ) -> Result<Verdict, Failure> {
     let limit = options.limit.map_or(usize::MAX, NonZeroUsize::get);
-    let mut keys = matching(cache, &options.pattern)?.take(limit);
+    let mut keys = matching(cache, &options.pattern).await?.take(limit);
     while let Some(key) = keys.try_next().await? {
         if out.is_json {
             out.json(&json!({ "key": key.as_str() }))?;
@@ -41,11 +41,15 @@ pub(crate) async fn run(
     Ok(Verdict::Yes)
 }
 
-fn matching(
+async fn matching(
     cache: &Cache,
     pattern: &str,
 ) -> Result<Box<dyn Stream<Item = Result<Key, Error>> + Unpin>, Failure> {
     if pattern == "*" {
+        if cache.try_server_facts().await?.prefix.is_empty() {
+            let problem = "without a prefix names of others stand among the keys: list those of a pattern, such as tasks:*";
+            return Err(Failure::usage(problem));
+        }
         return Ok(Box::new(cache.try_scan_all()));
     }
     Ok(Box::new(cache.try_scan(Pattern::parse(pattern)?)))

@@ -28,7 +28,7 @@ use crate::output::Output;
 /// The server, the prefix and the secrets are those of the environment, as for the services themselves: REDIS_URL, or REDIS_HOST and its like, CACHE_PREFIX,
 /// CACHE_SECRETS, and all else that cache-runtime reads.
 #[derive(Debug, Parser)]
-#[command(name = "cachectl", version, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(name = "cachectl", version, after_help = EXIT_CODES)]
 struct Options {
     /// Server, in place of all of the environment's REDIS_* settings. Other users of this machine can read it in the list of processes, with its password: prefer
     /// REDIS_URL.

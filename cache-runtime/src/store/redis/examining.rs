@@ -1,9 +1,8 @@
 //! What a server is and does, beyond what a cache needs: for tools.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use redis::{Cmd, ConnectionAddr};
+use redis::ConnectionAddr;
 
 use super::scan::glob;
 use super::{Redis, server};
@@ -48,7 +47,7 @@ impl Redis {
             pushes_refused: self.link.was_refused_pushing(),
             info: fields
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .collect::<BTreeMap<_, _>>(),
+                .collect(),
         })
     }
 
@@ -92,11 +91,7 @@ impl Redis {
         loop {
             let (next, found) = self.scan(cursor, &names, patience).await?;
             if !found.is_empty() {
-                let unlink = &Cmd::unlink(&found);
-                self.attempt(patience, move |live| async move {
-                    unlink.exec_async(&mut live.connection()).await
-                })
-                .await?;
+                self.unlink(&found, patience).await?;
             }
             if next == 0 {
                 return Ok(());

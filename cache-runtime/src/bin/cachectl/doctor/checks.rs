@@ -286,7 +286,7 @@ impl Found {
         ok(
             "clock",
             found,
-            "No decision about freshness asks a clock. Leases, limits and jobs go by the server's alone.",
+            "No decision about freshness asks a clock. Leases, marks, limits and jobs go by the server's alone.",
         )
     }
 }
