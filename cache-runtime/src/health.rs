@@ -35,7 +35,7 @@ pub struct Health {
     pub enabled: bool,
     /// Whether the store answered.
     pub connected: bool,
-    /// Why it did not.
+    /// Why it did not; never with a user or a password.
     pub problem: Option<String>,
     /// How long a `PING` took.
     #[serde(serialize_with = "some_seconds")]
@@ -145,7 +145,7 @@ impl Engine {
             store: self.store.name(),
             enabled,
             connected: vitals.is_some(),
-            problem: problem.as_ref().map(StoreError::to_string),
+            problem: problem.map(|error| self.problem(&error)),
             response_time,
             server: vitals.map(|vitals| self.evictions.of(vitals)),
             hit_rate: stats.total.hit_rate(),
@@ -153,6 +153,15 @@ impl Engine {
             pending_invalidations: stats.pending_invalidations,
             age: self.register.age(),
         }
+    }
+
+    /// Of a connection that is not there, also why.
+    fn problem(&self, error: &StoreError) -> String {
+        let why = match error {
+            StoreError::Unreachable => self.store.why_away(),
+            StoreError::TimedOut | StoreError::Refused(_) => None,
+        };
+        why.map_or_else(|| error.to_string(), |why| format!("{error}: {why}"))
     }
 }
 

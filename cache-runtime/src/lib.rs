@@ -152,6 +152,7 @@
 //! | feature | what |
 //! |---|---|
 //! | `axum` | `Json<T>` answers of handlers |
+//! | `cli` | `cachectl`, the command line, and what it asks of a server |
 //! | `encryption` | entries that are encrypted or signed: XChaCha20-Poly1305, HMAC-SHA256 |
 //! | `http` | the management API: [`http::Management`](https://docs.rs/cache-runtime/latest/cache_runtime/http/struct.Management.html), an axum router |
 //! | `lz4`, `zstd` | compressed values; `zstd` takes a C compiler |
@@ -180,6 +181,8 @@ mod envelope;
 mod environment;
 mod error;
 mod event;
+#[cfg(feature = "cli")]
+mod examine;
 mod flight;
 #[cfg(any(fuzzing, test))]
 #[doc(hidden)]
@@ -227,6 +230,8 @@ pub use codec::{Codec, Nearby, Storable};
 pub use compression::Compression;
 pub use error::{ConfigError, Error, ErrorKind};
 pub use event::Event;
+#[cfg(feature = "cli")]
+pub use examine::{ServerFacts, Weight};
 pub use health::{Health, HealthStatus, ServerHealth};
 pub use hottest::Hottest;
 pub use inspect::{Entry, EntryForm, EntryValue};

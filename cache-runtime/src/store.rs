@@ -251,6 +251,14 @@ impl Store {
         }
     }
 
+    /// Why there is no connection, where that is known.
+    pub(crate) fn why_away(&self) -> Option<String> {
+        match self {
+            Self::Memory(_) => None,
+            Self::Redis(redis) => redis.why_away(),
+        }
+    }
+
     /// One round trip: the entry, and the stamp that it must carry to be current.
     pub(crate) async fn read(
         &self,

@@ -9,7 +9,7 @@ use super::Cache;
 use crate::audit::{AuditAction, AuditOutcome};
 use crate::engine::Engine;
 use crate::error::Error;
-use crate::key::{Key, Pattern};
+use crate::key::{Key, Pattern, Target};
 use crate::store::StoreError;
 
 impl Cache {
@@ -43,6 +43,19 @@ impl Cache {
         &self,
         pattern: Pattern,
     ) -> impl Stream<Item = Result<Key, Error>> + Send + Unpin + use<> {
+        self.listed(Some(pattern))
+    }
+
+    /// Like [`try_scan`](Self::try_scan), of all keys. In Redis there are none for a cache without a prefix, as names that are not the cache's stand
+    /// among them.
+    pub fn try_scan_all(&self) -> impl Stream<Item = Result<Key, Error>> + Send + Unpin + use<> {
+        self.listed(None)
+    }
+
+    fn listed(
+        &self,
+        pattern: Option<Pattern>,
+    ) -> impl Stream<Item = Result<Key, Error>> + Send + Unpin + use<> {
         let cache = self.clone();
         let steps = stream::try_unfold(Some(0), move |cursor| {
             let (cache, pattern) = (cache.clone(), pattern.clone());
@@ -50,9 +63,10 @@ impl Cache {
                 let Some(cursor) = cursor else {
                     return Ok(None);
                 };
-                let found = step(&cache.engine, cursor, Some(&pattern)).await;
+                let found = step(&cache.engine, cursor, pattern.as_ref()).await;
                 if cursor == 0 {
-                    cache.note(AuditAction::List, &pattern, AuditOutcome::of_read(&found));
+                    let listed = pattern.map_or(Target::All, Target::from);
+                    cache.note(AuditAction::List, &listed, AuditOutcome::of_read(&found));
                 }
                 let (next, keys) = found?;
                 let keys = keys.into_iter().map(|key| Ok(Key::parsed(key)));

@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Asked {
-    /// Keys to list; all when it is left out.
+    /// Keys to list; all when it is left out, but for a cache without a prefix, as names of others stand among its own.
     #[param(example = "tasks:*")]
     pattern: Option<String>,
     /// Keys on a page: 1 to 1,000, usually 100.

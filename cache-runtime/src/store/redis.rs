@@ -24,6 +24,8 @@ mod audit;
 mod behind;
 mod change;
 mod counting;
+#[cfg(feature = "cli")]
+mod examining;
 mod filling;
 mod hottest;
 #[cfg(feature = "jobs")]
@@ -94,6 +96,11 @@ impl Redis {
     /// Whether the circuit is open.
     pub(crate) fn is_away(&self) -> bool {
         self.link.is_down()
+    }
+
+    /// Why there is no connection, where that is known.
+    pub(crate) fn why_away(&self) -> Option<String> {
+        self.link.why()
     }
 
     pub(crate) async fn read(

@@ -103,6 +103,8 @@ struct Shared {
     /// Attempts to connect since an operation has last succeeded.
     fruitless: AtomicU32,
     state: watch::Sender<State>,
+    /// Why there is no connection, or was none.
+    why: Mutex<Option<String>>,
 }
 
 /// How a connection is made.
@@ -130,6 +132,7 @@ impl Link {
             client,
             settings,
             state: watch::Sender::new(State::New),
+            why: Mutex::new(None),
         };
         Self {
             shared: Arc::new(shared),
@@ -183,6 +186,11 @@ impl Link {
         down
     }
 
+    /// Why there is no connection, as the log says it; `None` while nothing is known.
+    pub(crate) fn why(&self) -> Option<String> {
+        lock(&self.shared.why).clone()
+    }
+
     /// An operation succeeded on `live`.
     pub(crate) fn worked(&self, live: &Live) {
         for count in [&live.failures, &self.shared.fruitless] {
@@ -224,6 +232,7 @@ impl Link {
             current
         });
         if first {
+            *lock(&self.shared.why) = Some(error.to_string());
             tracing::error!(server = %self.shared, %error, "connection to Redis lost; the sources answer until it is back");
             self.see_to_connecting();
         }
@@ -255,6 +264,18 @@ impl Link {
             let answer = server::without_user(answer);
             tracing::error!(server = %self.shared, answer, "invalidations cannot be pushed, so that other instances' near caches hear of them late: allow this user to publish on the cache's channel");
         }
+    }
+
+    /// Whether a push was refused so.
+    #[cfg(feature = "cli")]
+    pub(super) fn was_refused_pushing(&self) -> bool {
+        self.shared.cannot_push.load(Ordering::Relaxed)
+    }
+
+    /// How the server is spoken to.
+    #[cfg(feature = "cli")]
+    pub(super) fn server(&self) -> &redis::ConnectionInfo {
+        self.shared.client.get_connection_info()
     }
 
     /// Where invalidations are pushed.
@@ -317,6 +338,7 @@ impl Shared {
                     Ok(Err(error)) => described_unsaid(&error),
                     Err(_) => "no answer within the connect timeout".to_owned(),
                 };
+            *lock(&self.why) = Some(error.clone());
             let was_new = matches!(self.state.send_replace(State::Down), State::New);
             if was_new {
                 tracing::error!(server = %self, %error, "cannot connect to Redis; the sources answer until it is there");

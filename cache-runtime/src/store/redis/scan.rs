@@ -48,17 +48,19 @@ impl Redis {
         pattern: Option<&Pattern>,
         patience: Duration,
     ) -> Result<(u64, Vec<String>), StoreError> {
-        let names = pattern.map_or("*", Pattern::as_str);
-        let names = format!("{}{names}", glob(&self.prefix));
+        let Some(pattern) = pattern else {
+            let (next, mut names) = self.entries(cursor, patience).await?;
+            for name in &mut names {
+                name.drain(..self.prefix.len());
+            }
+            return Ok((next, names));
+        };
+        let names = format!("{}{pattern}", glob(&self.prefix));
         let (next, found) = self.scan(cursor, &names, patience).await?;
         // A glob's `*` runs over `:`, a pattern's does not.
-        let matches = |key: &str| match pattern {
-            Some(pattern) => pattern.matches(key),
-            None => key.split(':').all(is_of_key),
-        };
         let keys = found.iter().filter_map(|name| {
             let key = name.strip_prefix(self.prefix.as_str())?;
-            matches(key).then(|| key.to_owned())
+            pattern.matches(key).then(|| key.to_owned())
         });
         Ok((next, keys.collect()))
     }
