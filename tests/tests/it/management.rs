@@ -343,9 +343,9 @@ async fn clearing_makes_old_and_is_limited_and_recorded() {
 async fn what_cannot_be_delivered_is_said_to_be_queued() {
     let server = RedisServer::start().await;
     let proxy = Proxy::start(server.port()).await;
-    let cache = patient(Cache::builder().redis(proxy.url()))
-        .build()
-        .unwrap();
+    let cache = Cache::builder().redis(proxy.url());
+    let cache = cache.connect_timeout(Duration::from_secs(20));
+    let cache = cache.build().unwrap();
     row(&cache, 1).await;
     let service = Service::of(managed(&cache)).await;
     proxy.refuse(true);
