@@ -35,6 +35,7 @@ use crate::audit::auditor::Auditor;
 use crate::callers::Callers;
 use crate::flight::Flights;
 use crate::health::Evictions;
+use crate::meters::CacheMeters;
 use crate::near::Near;
 use crate::observe::{Register, Stats};
 use crate::outbox::Outbox;
@@ -69,6 +70,7 @@ pub(crate) struct Engine {
     pub(crate) invalidation_limit: Option<RateLimit>,
     pub(crate) audit: Option<Auditor>,
     pub(crate) evictions: Evictions,
+    pub(crate) meters: CacheMeters,
 }
 
 impl Engine {

@@ -702,11 +702,13 @@ impl<'a> Session<'a> {
             Source::Hit => {
                 self.keep_near(found.entry.len(), found.fresh, kept);
                 counters.hits.one();
+                counters.read_bytes.add(found.entry.len());
                 self.analyse_hit(found.entry.len());
                 tracing::debug!(key = %self.request.key, "cache hit");
             }
             Source::Stale => {
                 counters.stale.one();
+                counters.read_bytes.add(found.entry.len());
                 self.analyse_hit(found.entry.len());
                 tracing::debug!(key = %self.request.key, "stale answer served");
             }

@@ -21,6 +21,7 @@ mod keys;
 mod limits;
 mod locks;
 mod loss;
+mod metrics;
 mod misfits;
 mod near;
 mod observation;
