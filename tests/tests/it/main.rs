@@ -6,6 +6,7 @@ mod audit;
 mod availability;
 mod batches;
 mod by_hand;
+mod dashboard;
 mod deadlines;
 mod declared;
 mod events;
