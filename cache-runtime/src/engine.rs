@@ -14,6 +14,7 @@ mod session;
 mod storing;
 mod switches;
 mod updating;
+mod watching;
 mod writing;
 
 use std::sync::Arc;
@@ -30,6 +31,7 @@ pub(crate) use self::session::{Found, Loading, Request, Session, Step};
 pub(crate) use self::storing::Loaded;
 pub(crate) use self::switches::Switches;
 pub(crate) use self::updating::WriteThrough;
+pub(crate) use self::watching::Watched;
 pub(crate) use self::writing::Pledge;
 use crate::audit::auditor::Auditor;
 use crate::callers::Callers;

@@ -10,6 +10,7 @@ use super::Engine;
 use super::background::{Full, Place};
 use super::budget::Budget;
 use super::lease::{Lease, Led};
+use super::watching::Watched;
 use crate::after_commit::Held;
 use crate::analytics::Weight;
 use crate::codec::Codec;
@@ -68,6 +69,7 @@ pub(crate) struct Session<'a> {
     pub(super) missed: Option<Instant>,
     /// Where the answer comes from.
     pub(super) source: Source,
+    pub(super) watched: Option<Box<Watched>>,
 }
 
 /// What the caller has to do.
@@ -157,6 +159,7 @@ impl Engine {
             near: None,
             missed: None,
             source: Source::Load,
+            watched: None,
         }
     }
 }
@@ -736,6 +739,9 @@ impl<'a> Session<'a> {
     /// The call is answered.
     pub(crate) fn answered(&self) {
         source::note(self.request.site, self.source);
+        if let Some(watched) = &self.watched {
+            watched.answered([self]);
+        }
     }
 
     fn alone(&mut self, source: Source) -> Step {
