@@ -92,6 +92,10 @@
 //! caller. [`Cache::stats`] tells what happened, and events for [`tracing`] say it: hits and misses at debug, invalidations at
 //! info, slow look-ups at warn, a lost connection at error.
 //!
+//! Each call is a span too, at debug: `cached` of the target `cache_runtime::call`, with `function`, `namespace`, `key` (but where the function says `encrypt = on`), and, once it is
+//! answered, `outcome` (as [`Source`] writes it) and `duration` in seconds. The function's body runs inside it. A batch is one span, with the number of its `keys`, and its outcome may be `mixed`. A
+//! call that is dropped has no outcome.
+//!
 //! # Many keys, and operations by hand
 //!
 //! `#[cached(agent(ids), batch = ids)]` is for a function of many keys: one round trip looks them up, the body sees those that are not cached. Without a
