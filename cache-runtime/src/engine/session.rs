@@ -128,24 +128,35 @@ pub(super) struct Flight {
 impl Engine {
     pub(crate) fn session<'a>(self: &'a Arc<Self>, request: Request<'a>) -> Session<'a> {
         let budget = Budget::of_call(&self.patience);
-        self.session_within(request, budget)
+        self.session_within(request, budget, false)
+    }
+
+    /// The same for a call of a function, which has a span where anybody listens.
+    pub(crate) fn call<'a>(self: &'a Arc<Self>, request: Request<'a>) -> Session<'a> {
+        let budget = Budget::of_call(&self.patience);
+        self.session_within(request, budget, true)
     }
 
     /// The same without a caller who waits.
     pub(crate) fn background_session<'a>(self: &'a Arc<Self>, request: Request<'a>) -> Session<'a> {
         let budget = Budget::of_background(&self.patience);
-        self.session_within(request, budget)
+        self.session_within(request, budget, false)
     }
 
     fn session_within<'a>(
         self: &'a Arc<Self>,
         request: Request<'a>,
         budget: Budget,
+        is_call: bool,
     ) -> Session<'a> {
         if self.outbox.depth() > 0 {
             Outbox::see_to_delivery(self);
         }
         let function = self.register.function(request.site);
+        let watched = match is_call {
+            true => Watched::of(&request, &function, None),
+            false => None,
+        };
         Session {
             engine: self,
             local: request.policy.local,
@@ -159,7 +170,7 @@ impl Engine {
             near: None,
             missed: None,
             source: Source::Load,
-            watched: None,
+            watched,
         }
     }
 }

@@ -1,13 +1,12 @@
 //! One span for each call of a cached function, for whoever listens to them.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use tracing::field::Empty;
 use tracing::{Level, Span};
 
-use super::Engine;
 use super::session::{Request, Session};
+use crate::observe::Function;
 
 /// The span of a call; in a box, as most calls have none and their futures stay small.
 #[derive(Debug)]
@@ -16,38 +15,10 @@ pub(crate) struct Watched {
     began: Instant,
 }
 
-impl Engine {
-    /// The session of a function's call, with its span.
-    pub(crate) fn call<'a>(self: &'a Arc<Self>, request: Request<'a>) -> Session<'a> {
-        let mut session = self.session(request);
-        session.watched = session.watch(None);
-        session
-    }
-}
-
 impl Session<'_> {
-    /// A span where anybody listens: of this call, or of one for so many keys, of which this is the first.
-    pub(crate) fn watch(&self, keys: Option<usize>) -> Option<Box<Watched>> {
-        let listens = tracing::span_enabled!(target: "cache_runtime::call", Level::DEBUG);
-        listens.then(|| self.watched_by_somebody(keys))
-    }
-
-    #[cold]
-    fn watched_by_somebody(&self, keys: Option<usize>) -> Box<Watched> {
-        let site = self.request.site;
-        let shown = keys.is_none() && site.shows_keys();
-        let span = tracing::debug_span!(
-            target: "cache_runtime::call",
-            "cached",
-            function = site.function,
-            namespace = self.function.namespace,
-            key = shown.then(|| tracing::field::display(self.request.key)),
-            keys,
-            outcome = Empty,
-            duration = Empty,
-        );
-        let began = Instant::now();
-        Box::new(Watched { span, began })
+    /// A span where anybody listens, of a call for so many keys of which this is the first.
+    pub(crate) fn watch_batch(&self, keys: usize) -> Option<Box<Watched>> {
+        Watched::of(&self.request, &self.function, Some(keys))
     }
 
     /// What the function's body runs in.
@@ -57,6 +28,34 @@ impl Session<'_> {
 }
 
 impl Watched {
+    /// A span where anybody listens.
+    pub(super) fn of(
+        request: &Request<'_>,
+        function: &Function,
+        keys: Option<usize>,
+    ) -> Option<Box<Self>> {
+        let listens = tracing::span_enabled!(target: "cache_runtime::call", Level::DEBUG);
+        listens.then(|| Self::begin(request, function, keys))
+    }
+
+    #[cold]
+    fn begin(request: &Request<'_>, function: &Function, keys: Option<usize>) -> Box<Self> {
+        let site = request.site;
+        let shown = keys.is_none() && site.shows_keys();
+        let span = tracing::debug_span!(
+            target: "cache_runtime::call",
+            "cached",
+            function = site.function,
+            namespace = function.namespace,
+            key = shown.then(|| tracing::field::display(request.key)),
+            keys,
+            outcome = Empty,
+            duration = Empty,
+        );
+        let began = Instant::now();
+        Box::new(Self { span, began })
+    }
+
     pub(crate) fn span(&self) -> Span {
         self.span.clone()
     }

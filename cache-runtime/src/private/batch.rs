@@ -196,7 +196,7 @@ where
         load,
         watched: members
             .first()
-            .and_then(|first| first.session.watch(Some(members.len()))),
+            .and_then(|first| first.session.watch_batch(members.len())),
     };
     if let Err(failed) = batch.answer(&mut members).await {
         return failed;
