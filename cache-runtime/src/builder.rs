@@ -17,6 +17,7 @@ use crate::error::ConfigError;
 use crate::flight::Flights;
 use crate::health::Evictions;
 use crate::key::is_plain;
+use crate::meters::Series;
 use crate::near::Near;
 use crate::observe::Register;
 use crate::outbox::Outbox;
@@ -398,6 +399,7 @@ impl Builder {
         problems.extend(unfit);
         let bound = self.server.as_ref().map(|_| self.local_staleness);
         let near = Arc::new(Near::new(self.local_capacity, bound));
+        let series = Series::of_cache(&self.prefix);
         self.packing.prefix = self.server.as_ref().map(|_| self.prefix.clone());
         let store = match self.server.as_ref().map(Server::client) {
             None => Some(Store::Memory(Box::new(Memory::new(self.memory_capacity)))),
@@ -408,6 +410,7 @@ impl Builder {
                     on_restart: self.on_restart,
                     prefix: self.prefix,
                     near: near.clone(),
+                    trips: series.trips(),
                 };
                 let deadline = self.operation_timeout.min(self.call_budget);
                 Some(Store::Redis(Redis::new(
@@ -431,7 +434,7 @@ impl Builder {
             near,
             flights: Arc::new(Flights::new()),
             background: Background::new(self.background_loads),
-            register: Register::new(self.analytics),
+            register: Register::new(self.analytics, series.clone()),
             remembering: Remembering::new(),
             outbox: Outbox::new(self.pending_invalidations),
             switches: Switches::new(self.enabled),
@@ -451,6 +454,7 @@ impl Builder {
             invalidation_limit: self.invalidation_limit,
             audit: Auditor::new(self.audit),
             evictions: Evictions::default(),
+            meters: series.cache(),
         }))
     }
 

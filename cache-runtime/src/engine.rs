@@ -14,6 +14,7 @@ mod session;
 mod storing;
 mod switches;
 mod updating;
+mod watching;
 mod writing;
 
 use std::sync::Arc;
@@ -30,11 +31,13 @@ pub(crate) use self::session::{Found, Loading, Request, Session, Step};
 pub(crate) use self::storing::Loaded;
 pub(crate) use self::switches::Switches;
 pub(crate) use self::updating::WriteThrough;
+pub(crate) use self::watching::Watched;
 pub(crate) use self::writing::Pledge;
 use crate::audit::auditor::Auditor;
 use crate::callers::Callers;
 use crate::flight::Flights;
 use crate::health::Evictions;
+use crate::meters::CacheMeters;
 use crate::near::Near;
 use crate::observe::{Register, Stats};
 use crate::outbox::Outbox;
@@ -69,6 +72,7 @@ pub(crate) struct Engine {
     pub(crate) invalidation_limit: Option<RateLimit>,
     pub(crate) audit: Option<Auditor>,
     pub(crate) evictions: Evictions,
+    pub(crate) meters: CacheMeters,
 }
 
 impl Engine {

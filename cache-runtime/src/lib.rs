@@ -92,6 +92,10 @@
 //! caller. [`Cache::stats`] tells what happened, and events for [`tracing`] say it: hits and misses at debug, invalidations at
 //! info, slow look-ups at warn, a lost connection at error.
 //!
+//! Each call is a span too, at debug: `cached` of the target `cache_runtime::call`, with `function`, `namespace`, `key` (but where the function says `encrypt = on`), and, once it is
+//! answered, `outcome` (as [`Source`] writes it) and `duration` in seconds. The function's body runs inside it. A batch is one span, with the number of its `keys`, and its outcome may be `mixed`. A
+//! call that is dropped has no outcome.
+//!
 //! # Many keys, and operations by hand
 //!
 //! `#[cached(agent(ids), batch = ids)]` is for a function of many keys: one round trip looks them up, the body sees those that are not cached. Without a
@@ -120,6 +124,28 @@
 //! [`Cache::report`] tells of each function what its cache is worth: how long loads and look-ups take, what the hits have saved, how many keys there
 //! are and which are the hottest, what part of the answers is never used or never changes. From these figures it recommends: a longer ttl, no caching,
 //! a near cache.
+//!
+//! # Metrics
+//!
+//! With the feature `metrics`, `Cache::record_metrics` tells the recorder of the [`metrics`](https://docs.rs/metrics) facade what a cache does; with `prometheus`, `Prometheus::install`
+//! is that recorder, and its router answers `GET /metrics`. Every figure of [`Counts`] is a counter, `cache_{name}_total` with the labels `cache` (the prefix), `namespace` and
+//! `function`; of hits also `source`: `store`, `near` or `stale`. Keys, values and callers are never told. Beside them there are
+//!
+//! | name | what | labels |
+//! |---|---|---|
+//! | `cache_lookup_duration_seconds`, `cache_load_duration_seconds` | histograms | `cache`, `namespace`, `function` |
+//! | `cache_round_trip_duration_seconds` | histogram: each trip to Redis, retries apart | `cache`, `outcome`: `ok`, `failed`, `timed_out` |
+//! | `cache_batch_keys` | histogram: keys that were looked up together | `cache` |
+//! | `cache_invalidated_scopes_total` | what was invalidated | `cache`, `scope`: `key`, `pattern`, `tag`, `everything` |
+//! | `cache_evictions_total` | the server's, so that all instances tell of the same | `cache` |
+//! | `cache_audit_dropped_total` | records that the audit's log did not take | `cache` |
+//! | `cache_enabled`, `cache_circuit_open`, `redis_connected` | gauges, 0 or 1 | `cache` |
+//! | `cache_pending_invalidations`, `cache_oldest_pending_invalidation_seconds` | gauges: the queue | `cache` |
+//! | `cache_near_values`, `cache_near_bytes` | gauges: the near cache | `cache` |
+//! | `cache_memory_used_bytes`, `cache_memory_limit_bytes`, `cache_keys`, `cache_connected_clients`, `cache_ping_duration_seconds` | gauges: the store; `NaN` while it does not answer | `cache` |
+//!
+//! `dashboards/grafana.json`, in the repository, shows them. For OpenTelemetry, the crate [`metrics-exporter-otel`](https://docs.rs/metrics-exporter-otel) is a recorder over a meter of
+//! the OpenTelemetry SDK, which sends what it gets by OTLP (`opentelemetry-otlp`); a task of the program then calls `record_metrics` every 10 seconds.
 //!
 //! # How values are stored
 //!
@@ -157,6 +183,8 @@
 //! | `http` | the management API: [`http::Management`](https://docs.rs/cache-runtime/latest/cache_runtime/http/struct.Management.html), an axum router |
 //! | `lz4`, `zstd` | compressed values; `zstd` takes a C compiler |
 //! | `msgpack`, `postcard` | values as MessagePack, as postcard |
+//! | `metrics` | figures through the `metrics` facade |
+//! | `prometheus` | `Prometheus`: figures for Prometheus, and an axum route that it scrapes |
 //! | `jobs` | `Jobs`: things that are done at certain times, by one instance of the fleet |
 //! | `progress` | a bar on a terminal while [`Warming`] runs, with indicatif |
 //! | `tls` | `rediss://`, `tls_ca`, `tls_client`: Redis over TLS, with rustls |
@@ -197,14 +225,19 @@ mod inspect;
 mod jobs;
 mod key;
 mod locks;
+mod meters;
 mod near;
 mod observe;
 mod outbox;
 mod policy;
 #[doc(hidden)]
 pub mod private;
+#[cfg(feature = "prometheus")]
+mod prometheus;
 mod protection;
 mod rate_limit;
+#[cfg(feature = "metrics")]
+mod recording;
 mod report;
 mod scope;
 mod shape;
@@ -241,6 +274,8 @@ pub use key::{Key, KeyPart, Pattern, PatternError, Tag, Target};
 pub use locks::Lock;
 pub use observe::{CallerStats, Counts, FunctionStats, Stats};
 pub use policy::OnRestart;
+#[cfg(feature = "prometheus")]
+pub use prometheus::Prometheus;
 pub use protection::Protection;
 #[cfg(feature = "encryption")]
 pub use protection::Secrets;

@@ -9,13 +9,24 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::analytics::{Analysis, Weight};
+use crate::meters::{FunctionMeters, Series};
 use crate::near::Near;
 use crate::outbox::Outbox;
 use crate::report::some_seconds;
 use crate::site::Site;
 
+#[cfg(feature = "metrics")]
+macro_rules! metric {
+    ($name:ident) => {
+        concat!("cache_", stringify!($name), "_total")
+    };
+    ($name:ident $metric:ident) => {
+        metric!($metric)
+    };
+}
+
 macro_rules! counters {
-    ($($(#[doc = $doc:literal])+ $name:ident),* $(,)?) => {
+    ($($(#[doc = $doc:literal])+ $name:ident $(as $metric:ident from $source:literal)?),* $(,)?) => {
         /// The live counters of one function.
         #[derive(Debug, Default)]
         pub(crate) struct Counters {
@@ -35,6 +46,23 @@ macro_rules! counters {
             }
         }
 
+        #[cfg(feature = "metrics")]
+        impl Counters {
+            /// What they are called elsewhere, in the order of [`untold`](Self::untold).
+            pub(crate) const FIGURES: &[Figure] = &[$(
+                Figure {
+                    metric: metric!($name $($metric)?),
+                    source: [$($source,)?].first().copied(),
+                    doc: concat!($($doc),+),
+                },
+            )*];
+
+            /// What has come since the last time, which `told` remembers.
+            pub(crate) fn untold(&self, told: &Self) -> impl Iterator<Item = u64> {
+                [$(self.$name.untold(&told.$name),)*].into_iter()
+            }
+        }
+
         impl std::ops::AddAssign for Counts {
             fn add_assign(&mut self, other: Self) {
                 $(self.$name += other.$name;)*
@@ -45,11 +73,11 @@ macro_rules! counters {
 
 counters! {
     /// Look-ups answered from the cache.
-    hits,
+    hits as hits from "store",
     /// Look-ups answered from the near cache of this process.
-    near_hits,
+    near_hits as hits from "near",
     /// Answers past their ttl that were served: while they are loaded anew, or in the place of an error or a slow load.
-    stale,
+    stale as hits from "stale",
     /// Look-ups that found nothing current.
     misses,
     /// Times that the function's body ran.
@@ -66,8 +94,12 @@ counters! {
     coalesced,
     /// Callers that waited for another's load for as long as `lock` says, and then loaded for themselves.
     abandoned_waits,
+    /// Bytes of the entries that answered look-ups, as they are stored.
+    read_bytes,
     /// Answers stored.
     stores,
+    /// Bytes of the entries stored.
+    stored_bytes,
     /// Answers not stored because the key was invalidated while they were loaded, or the load took too long.
     refused_stores,
     /// Answers not stored because a writer had announced a write, or had just written, with `hold_off`.
@@ -96,6 +128,16 @@ counters! {
     queued_invalidations,
     /// Writes that were not begun, with `on_unreachable = fail`.
     refused_writes,
+}
+
+/// A counter as others know it.
+#[cfg(feature = "metrics")]
+#[derive(Debug)]
+pub(crate) struct Figure {
+    pub(crate) metric: &'static str,
+    /// Where hits came from.
+    pub(crate) source: Option<&'static str>,
+    pub(crate) doc: &'static str,
 }
 
 impl Counts {
@@ -136,6 +178,18 @@ impl Counter {
         self.0.load(Ordering::Relaxed)
     }
 
+    /// How much has come since the last time, which `told` remembers. Of several that ask at once, each part is told to one.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn untold(&self, told: &Self) -> u64 {
+        told.rise_to(self.count())
+    }
+
+    /// By how much it rises.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn rise_to(&self, count: u64) -> u64 {
+        count.saturating_sub(self.0.fetch_max(count, Ordering::Relaxed))
+    }
+
     /// Whether it is the first.
     pub(crate) fn one_is_first(&self) -> bool {
         self.0.fetch_add(1, Ordering::Relaxed) == 0
@@ -149,6 +203,10 @@ pub(crate) struct Function {
     pub(crate) namespace: &'static str,
     pub(crate) origin: u32,
     pub(crate) counters: Counters,
+    /// What of them the recorder of metrics knows.
+    #[cfg(feature = "metrics")]
+    pub(crate) told: Counters,
+    pub(crate) meters: FunctionMeters,
     /// Beyond its counters; `None` where that is switched off, and for what is no cached function.
     pub(crate) analysis: Option<Box<Analysis>>,
     /// Another function of this cache has the same keys: this one is not cached.
@@ -169,15 +227,17 @@ impl Function {
 pub(crate) struct Register {
     /// Whether their calls are analysed.
     analytics: bool,
+    series: Series,
     since: Instant,
     /// By the site's number.
     functions: RwLock<Vec<Option<Arc<Function>>>>,
 }
 
 impl Register {
-    pub(crate) fn new(analytics: bool) -> Self {
+    pub(crate) fn new(analytics: bool, series: Series) -> Self {
         Self {
             analytics,
+            series,
             since: Instant::now(),
             functions: RwLock::default(),
         }
@@ -222,11 +282,15 @@ impl Register {
                 "two functions have the same keys, so that each would answer for the other; the second one runs uncached: give it its own namespace"
             );
         }
+        let namespace = site.namespace();
         let function = Arc::new(Function {
             site,
-            namespace: site.namespace(),
+            namespace,
             origin,
             counters: Counters::default(),
+            #[cfg(feature = "metrics")]
+            told: Counters::default(),
+            meters: self.series.function(site.function, namespace),
             analysis: (self.analytics && site.answers())
                 .then(|| Box::new(Analysis::new(site.shows_keys()))),
             shadowed: twin.is_some(),
@@ -370,7 +434,8 @@ mod tests {
         static CACHED: Site = Site::new("cached", "a:{}");
         static HIDDEN: Site = hidden();
         static WRITING: Site = Site::new("writing", "");
-        let (on, off) = (Register::new(true), Register::new(false));
+        let register = |analytics| Register::new(analytics, Series::of_cache("cache"));
+        let (on, off) = (register(true), register(false));
         let keys_of = |site| {
             let function = on.function(site);
             function.analysis.as_ref().map(|analysis| {

@@ -6,6 +6,8 @@ use std::pin::Pin;
 use std::ptr;
 use std::task::{Context, Poll};
 
+use tracing::Span;
+
 use crate::site::Site;
 
 /// How a call treats the cache.
@@ -44,34 +46,54 @@ pub(crate) fn reloading<F: Future>(work: F) -> impl Future<Output = F::Output> {
     RELOAD.scope(true, Box::pin(work))
 }
 
-/// Runs the body of a cached function: what it calls is looked up as usual.
+/// Runs the body of a cached function, in the span of its call: what it calls is looked up as usual.
 ///
 /// Written by hand, and with nothing of `F` that need not be: it is compiled once for each cached function of a program.
 pub(crate) struct Body<F> {
     body: F,
-    reloads: bool,
+    around: Option<Box<Around>>,
 }
 
-pub(crate) fn loading<F: Future + Unpin>(body: F) -> Body<F> {
+/// What is unusual about a call whose body runs.
+struct Around {
+    reloads: bool,
+    span: Span,
+}
+
+pub(crate) fn loading<F: Future + Unpin>(span: Option<Span>, body: F) -> Body<F> {
+    let around = around(span);
+    Body { body, around }
+}
+
+fn around(span: Option<Span>) -> Option<Box<Around>> {
     let reloads = reloads();
-    Body { body, reloads }
+    (reloads || span.is_some()).then(|| {
+        let span = span.unwrap_or_else(Span::none);
+        Box::new(Around { reloads, span })
+    })
 }
 
 impl<F: Future + Unpin> Future for Body<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        if !self.reloads {
-            return Pin::new(&mut self.body).poll(cx);
-        }
+        let Self { body, around } = &mut *self;
+        let Some(around) = around else {
+            return Pin::new(body).poll(cx);
+        };
         let mut polled = Poll::Pending;
-        as_usual(&mut || polled = Pin::new(&mut self.body).poll(cx));
+        around.run(&mut || polled = Pin::new(&mut *body).poll(cx));
         polled
     }
 }
 
-fn as_usual(work: &mut dyn FnMut()) {
-    RELOAD.sync_scope(false, work);
+impl Around {
+    fn run(&self, work: &mut dyn FnMut()) {
+        self.span.in_scope(|| match self.reloads {
+            true => RELOAD.sync_scope(false, work),
+            false => work(),
+        });
+    }
 }
 
 fn reloads() -> bool {

@@ -71,6 +71,7 @@ impl Engine {
             }
             glances.push(glance);
         }
+        self.meters.batched(asked.len());
         let ats: Vec<_> = asked.iter().map(|at| sessions[*at].address()).collect();
         let seen = budget.timed(|patience| self.store.read_many(&ats, patience));
         match seen.await {
@@ -186,7 +187,7 @@ impl Engine {
                 Ok(filled) => filled[at].clone(),
                 Err(error) => Err(error.clone()),
             };
-            if session.filled(one).unwrap_or(false) {
+            if session.filled(one, size).unwrap_or(false) {
                 session.analyse_stored(content, size, ttl);
                 session.keep_near(size, Some(ttl), kept);
             } else if let Some(seat) = seat {
@@ -197,7 +198,7 @@ impl Engine {
 }
 
 /// What one of so many takes of a time that they share.
-fn share(time: Duration, of: usize) -> Duration {
+pub(super) fn share(time: Duration, of: usize) -> Duration {
     time.div_f64(of.max(1) as f64)
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Engine;
+use super::batch::share;
 use super::budget::Budget;
 use super::session::{Found, Request, Session};
 use super::storing::Loaded;
@@ -55,10 +56,13 @@ impl Engine {
             })
             .collect();
         let budget = Budget::of_call(&self.patience);
-        let seen = budget.spend(|patience| self.store.read_many(&ats, patience));
+        self.meters.batched(asked.len());
+        let seen = budget.timed(|patience| self.store.read_many(&ats, patience));
         match seen.await {
-            Ok(seen) => {
+            Ok((seen, took)) => {
+                let each = share(took, asked.len());
                 for (at, seen) in asked.into_iter().zip(seen) {
+                    sessions[at].function.meters.looked_up(each);
                     let fresh = |found: &Found| found.source != Source::Stale;
                     let answer = sessions[at].interpret(seen).ok().filter(fresh);
                     if answer.is_none() {
@@ -119,7 +123,7 @@ impl Engine {
             match ticket {
                 Some(ticket) if session.may_store(ticket) => {
                     let entry = session.seal(loaded, ticket, Duration::ZERO);
-                    places.push(at);
+                    places.push((at, entry.len()));
                     fillings.push(session.filling(ticket, None, entry, ttl));
                 }
                 Some(_) | None => {}
@@ -127,12 +131,12 @@ impl Engine {
         }
         let filled = budget.spend(|patience| self.store.fill_many(&fillings, patience));
         let filled = filled.await;
-        for (index, at) in places.into_iter().enumerate() {
+        for (index, (at, size)) in places.into_iter().enumerate() {
             let one = match &filled {
                 Ok(filled) => filled[index].clone(),
                 Err(error) => Err(error.clone()),
             };
-            done[at] = sessions[at].filled(one);
+            done[at] = sessions[at].filled(one, size);
         }
         // What the near cache has of them is from before. Where the store failed, it may have been done all the same.
         let keys = sessions.iter().map(|session| session.request.key.clone());

@@ -38,12 +38,14 @@ impl Session<'_> {
     }
 
     pub(super) fn time_lookup(&self, took: Duration) {
+        self.function.meters.looked_up(took);
         if let Some(analysis) = &self.function.analysis {
             analysis.looked_up(took, self.weight);
         }
     }
 
     pub(super) fn time_load(&self, took: Duration) {
+        self.function.meters.loaded(took);
         if let Some(analysis) = &self.function.analysis {
             analysis.loaded(took);
         }

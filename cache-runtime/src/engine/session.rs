@@ -10,6 +10,7 @@ use super::Engine;
 use super::background::{Full, Place};
 use super::budget::Budget;
 use super::lease::{Lease, Led};
+use super::watching::Watched;
 use crate::after_commit::Held;
 use crate::analytics::Weight;
 use crate::codec::Codec;
@@ -68,6 +69,7 @@ pub(crate) struct Session<'a> {
     pub(super) missed: Option<Instant>,
     /// Where the answer comes from.
     pub(super) source: Source,
+    pub(super) watched: Option<Box<Watched>>,
 }
 
 /// What the caller has to do.
@@ -126,24 +128,35 @@ pub(super) struct Flight {
 impl Engine {
     pub(crate) fn session<'a>(self: &'a Arc<Self>, request: Request<'a>) -> Session<'a> {
         let budget = Budget::of_call(&self.patience);
-        self.session_within(request, budget)
+        self.session_within(request, budget, false)
+    }
+
+    /// The same for a call of a function, which has a span where anybody listens.
+    pub(crate) fn call<'a>(self: &'a Arc<Self>, request: Request<'a>) -> Session<'a> {
+        let budget = Budget::of_call(&self.patience);
+        self.session_within(request, budget, true)
     }
 
     /// The same without a caller who waits.
     pub(crate) fn background_session<'a>(self: &'a Arc<Self>, request: Request<'a>) -> Session<'a> {
         let budget = Budget::of_background(&self.patience);
-        self.session_within(request, budget)
+        self.session_within(request, budget, false)
     }
 
     fn session_within<'a>(
         self: &'a Arc<Self>,
         request: Request<'a>,
         budget: Budget,
+        is_call: bool,
     ) -> Session<'a> {
         if self.outbox.depth() > 0 {
             Outbox::see_to_delivery(self);
         }
         let function = self.register.function(request.site);
+        let watched = match is_call {
+            true => Watched::of(&request, &function, None),
+            false => None,
+        };
         Session {
             engine: self,
             local: request.policy.local,
@@ -157,6 +170,7 @@ impl Engine {
             near: None,
             missed: None,
             source: Source::Load,
+            watched,
         }
     }
 }
@@ -704,11 +718,13 @@ impl<'a> Session<'a> {
             Source::Hit => {
                 self.keep_near(found.entry.len(), found.fresh, kept);
                 counters.hits.one();
+                counters.read_bytes.add(found.entry.len());
                 self.analyse_hit(found.entry.len());
                 tracing::debug!(key = %self.request.key, "cache hit");
             }
             Source::Stale => {
                 counters.stale.one();
+                counters.read_bytes.add(found.entry.len());
                 self.analyse_hit(found.entry.len());
                 tracing::debug!(key = %self.request.key, "stale answer served");
             }
@@ -736,6 +752,9 @@ impl<'a> Session<'a> {
     /// The call is answered.
     pub(crate) fn answered(&self) {
         source::note(self.request.site, self.source);
+        if let Some(watched) = &self.watched {
+            watched.answered([self]);
+        }
     }
 
     fn alone(&mut self, source: Source) -> Step {

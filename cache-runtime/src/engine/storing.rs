@@ -42,6 +42,7 @@ impl Session<'_> {
         let Some(loading) = loading else {
             return;
         };
+        self.function.meters.loaded(loading.began.elapsed());
         if let Some(flight) = loading.flight {
             flight.leader.fail(error);
         }
@@ -216,7 +217,7 @@ impl Session<'_> {
         if let (Ok(_), Some(lease)) = (&filled, lease) {
             lease.was_ended();
         }
-        let stored = self.filled(filled).unwrap_or(false);
+        let stored = self.filled(filled, size).unwrap_or(false);
         if stored {
             self.analyse_stored(content, size, ttl);
         }
@@ -249,11 +250,16 @@ impl Session<'_> {
         (self.request.key, filling)
     }
 
-    /// Counts what became of an answer that was to be stored.
-    pub(super) fn filled(&self, filled: Result<bool, StoreError>) -> Result<bool, StoreError> {
+    /// Counts what became of an answer of so many bytes that was to be stored.
+    pub(super) fn filled(
+        &self,
+        filled: Result<bool, StoreError>,
+        size: usize,
+    ) -> Result<bool, StoreError> {
         match &filled {
             Ok(true) => {
                 self.function.counters.stores.one();
+                self.function.counters.stored_bytes.add(size);
                 self.has_replaced();
             }
             Ok(false) => {

@@ -163,6 +163,7 @@ impl Pledge {
         }
         self.function.counters.invalidations.add(self.targets.len());
         for target in &self.targets {
+            engine.meters.invalidated(target);
             tracing::info!(%target, by, "invalidated");
         }
         self.record(AuditOutcome::Done);

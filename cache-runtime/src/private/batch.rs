@@ -9,7 +9,7 @@ use std::pin::pin;
 use super::Cache;
 use super::call::{Call, Rules, Stored};
 use crate::codec::{Nearby, Storable};
-use crate::engine::{Budget, Found, Glance, Loaded, Loading, Part, Session, Waiting};
+use crate::engine::{Budget, Found, Glance, Loaded, Loading, Part, Session, Waiting, Watched};
 use crate::near;
 use crate::scope::{self, Mode};
 use crate::shape::Optional;
@@ -193,6 +193,9 @@ where
         stored,
         rules,
         load,
+        watched: members
+            .first()
+            .and_then(|first| first.session.watch_batch(members.len())),
     };
     if let Err(failed) = batch.answer(&mut members).await {
         return failed;
@@ -218,6 +221,7 @@ struct Batch<'b, 'a, T, R: Gathered<T>, L> {
     stored: Stored<Option<R::Value>, Optional>,
     rules: Rules<'b, Option<R::Value>, R::Value>,
     load: L,
+    watched: Option<Box<Watched>>,
 }
 
 impl<T, R, L, F> Batch<'_, '_, T, R, L>
@@ -264,8 +268,11 @@ where
             .collect();
         let loads = (0..left.len()).map(|at| (at, None)).collect();
         self.load(&mut left, loads).await?;
-        for member in members {
+        for member in &*members {
             member.session.answered();
+        }
+        if let Some(watched) = &self.watched {
+            watched.answered(members.iter().map(|member| &member.session));
         }
         Ok(())
     }
@@ -352,7 +359,8 @@ where
             .collect();
         let asked = ids.clone();
         let load = pin!((self.load)(ids));
-        let values = match scope::loading(load).await.part(&asked) {
+        let span = self.watched.as_deref().map(Watched::span);
+        let values = match scope::loading(span, load).await.part(&asked) {
             Ok(values) => values,
             Err(failed) => {
                 for (at, loading) in loads {

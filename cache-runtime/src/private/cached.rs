@@ -21,11 +21,11 @@ pub async fn cached<R, S: Shape<R>, F: Future<Output = R> + Unpin>(
     load: F,
 ) -> R {
     let cache = call.of_cache();
-    let mut session = cache.engine.session(call.request(call.mode()));
+    let mut session = cache.engine.call(call.request(call.mode()));
     let answer = match look(&mut session, stored, &rules).await {
         Looked::Answer { answer, .. } => answer,
         Looked::Load(loading) => {
-            let answer = scope::loading(load).await;
+            let answer = scope::loading(session.span(), load).await;
             let shell = Shell::new(&call, &cache, stored, &rules);
             shell.finish(&mut session, loading, answer).await
         }
@@ -42,7 +42,7 @@ pub async fn cached_within<R, S: Shape<R>, F: Future<Output = R> + Unpin>(
     load: F,
 ) -> R {
     let cache = call.of_cache();
-    let mut session = cache.engine.session(call.request(call.mode()));
+    let mut session = cache.engine.call(call.request(call.mode()));
     let answer = match look(&mut session, stored, &rules).await {
         Looked::Answer { answer, .. } => answer,
         Looked::Load(loading) => {
@@ -69,7 +69,7 @@ where
     F: Future<Output = R> + Send + Unpin + 'static,
 {
     let cache = call.of_cache();
-    let mut session = cache.engine.session(call.request(call.mode()));
+    let mut session = cache.engine.call(call.request(call.mode()));
     let answer = match look(&mut session, stored, &rules).await {
         Looked::Answer { answer, refresh } => {
             if let Some((head, place)) = refresh.and_then(|head| Some((head, session.place()?))) {
@@ -229,7 +229,7 @@ impl<'a, R, S: Shape<R>> Shell<'a, R, S> {
     async fn load(&mut self, session: &Session<'_>, load: impl Future<Output = R>) -> R {
         // Pinned first: futures in futures grow large.
         let load = pin!(load);
-        let load = scope::loading(load);
+        let load = scope::loading(session.span(), load);
         let Some((limit, on_timeout)) = session.load_until().zip(self.rules.on_timeout) else {
             return load.await;
         };

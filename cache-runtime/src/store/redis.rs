@@ -53,6 +53,8 @@ use self::script::Call;
 use super::{Address, Seen, StoreError};
 use crate::generations::{self, Field, ROOT, Stamp, Stamping};
 use crate::key::Tag;
+#[cfg(feature = "metrics")]
+use crate::meters::Trips;
 use crate::wakes::Wakes;
 
 /// What stands in for the head of a key that holds no string at all.
@@ -91,6 +93,12 @@ impl Redis {
             deadline,
             retries,
         }
+    }
+
+    /// How long its round trips take.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn trips(&self) -> &Trips {
+        self.link.trips()
     }
 
     /// Whether the circuit is open.

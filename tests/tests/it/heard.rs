@@ -12,6 +12,9 @@ use tracing::{Event, Level, Metadata, Subscriber, span};
 pub(crate) struct Heard(());
 
 thread_local! {
+    /// The spans of this thread, by their ids, and those that it is in.
+    static SPANS: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    static INSIDE: RefCell<Vec<span::Id>> = const { RefCell::new(Vec::new()) };
     static SAID: RefCell<Option<Vec<(Level, String)>>> = const { RefCell::new(None) };
 }
 
@@ -65,25 +68,48 @@ impl Subscriber for Ear {
     }
 
     fn new_span(&self, attributes: &span::Attributes<'_>) -> span::Id {
-        let mut text = Text(String::new());
+        let mut text = Text(format!("{} ", attributes.metadata().name()));
         attributes.record(&mut text);
-        text.said(attributes.metadata());
-        span::Id::from_u64(1)
+        let id = SPANS.with_borrow_mut(|spans| {
+            spans.push(text.0.clone());
+            span::Id::from_u64(spans.len() as u64)
+        });
+        text.said(*attributes.metadata().level());
+        id
     }
 
-    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+    fn record(&self, id: &span::Id, values: &span::Record<'_>) {
+        let mut text = Text(Self::span(id));
+        values.record(&mut text);
+        SPANS.with_borrow_mut(|spans| spans[id.into_u64() as usize - 1] = text.0.clone());
+        text.said(Level::DEBUG);
+    }
 
     fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
 
     fn event(&self, event: &Event<'_>) {
         let mut text = Text(String::new());
         event.record(&mut text);
-        text.said(event.metadata());
+        let inside = INSIDE.with_borrow(|inside| inside.last().cloned());
+        if let Some(id) = inside {
+            text.0 += &format!("in {}", Self::span(&id));
+        }
+        text.said(*event.metadata().level());
     }
 
-    fn enter(&self, _: &span::Id) {}
+    fn enter(&self, id: &span::Id) {
+        INSIDE.with_borrow_mut(|inside| inside.push(id.clone()));
+    }
 
-    fn exit(&self, _: &span::Id) {}
+    fn exit(&self, _: &span::Id) {
+        INSIDE.with_borrow_mut(Vec::pop);
+    }
+}
+
+impl Ear {
+    fn span(id: &span::Id) -> String {
+        SPANS.with_borrow(|spans| spans[id.into_u64() as usize - 1].clone())
+    }
 }
 
 struct Text(String);
@@ -95,10 +121,10 @@ impl Visit for Text {
 }
 
 impl Text {
-    fn said(self, metadata: &Metadata<'_>) {
+    fn said(self, level: Level) {
         SAID.with_borrow_mut(|said| {
             if let Some(said) = said {
-                said.push((*metadata.level(), self.0));
+                said.push((level, self.0));
             }
         });
     }

@@ -12,6 +12,12 @@ async fn row(world: &World, id: u64) -> u64 {
     world.load(id).await
 }
 
+#[cached(namespace = "rows:hidden", ttl = "1h", key = id, encrypt = on, cache = world.cache)]
+async fn hidden(world: &World, id: u64) -> u64 {
+    tracing::info!(target: "cache_runtime::test", "asked");
+    world.load(id).await
+}
+
 #[invalidates(row(id), "rows:*", cache = world.cache)]
 async fn write(world: &World, id: u64) {
     world.set_row(id, 1);
@@ -77,4 +83,39 @@ async fn events_have_the_levels_that_people_expect() {
         );
     }
     assert!(!heard.text().contains("hunter2"), "{heard:#?}");
+}
+
+/// D8: what a call was answered from, and how long it took; its body runs inside.
+#[tokio::test]
+async fn each_call_is_a_span() {
+    let heard = Heard::listen();
+    let world = World::memory();
+    row(&world, 7).await;
+    row(&world, 7).await;
+    Cache::bypass(row(&world, 7)).await;
+    hidden(&world, 8).await;
+    let of_row = [
+        "cached",
+        "function=\"it::observation::row\"",
+        "namespace=\"rows:by_id\"",
+        "key=rows:by_id:7",
+    ];
+    for outcome in ["load", "hit", "bypass"] {
+        let outcome = format!("outcome=\"{outcome}\" ");
+        let words: Vec<_> = of_row
+            .iter()
+            .copied()
+            .chain([&*outcome, "duration="])
+            .collect();
+        // The span as it has ended.
+        assert!(heard.has(Level::DEBUG, &words), "{words:?} in {heard:#?}");
+    }
+    let inside = ["asked", "in cached", "function=\"it::observation::hidden\""];
+    assert!(heard.has(Level::INFO, &inside), "{heard:#?}");
+    let spans = heard.text();
+    let mut spans = spans.lines().filter(|line| line.contains("DEBUG cached "));
+    assert!(
+        spans.all(|span| !span.contains("rows:hidden:8")),
+        "{heard:#?}"
+    );
 }

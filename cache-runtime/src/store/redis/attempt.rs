@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::link::{self, Live};
 use super::{Redis, StoreError};
+use crate::meters::Trip;
 
 /// Waits before a retry, doubled from one to the next, and up to a half more or less. A connection that was cut is made anew in less.
 const FIRST_WAIT: Duration = Duration::from_millis(4);
@@ -104,7 +105,7 @@ impl Redis {
         let mut used = None;
         let answer = tokio::time::timeout_at(until, async {
             let live = self.link.live().await.map_err(|_| Failure::NotConnected)?;
-            used = Some(live.clone());
+            used = Some((live.clone(), Trip::begin()));
             match operation(live.clone()).await {
                 Ok(answer) => {
                     self.link.worked(&live);
@@ -114,7 +115,16 @@ impl Redis {
             }
         })
         .await;
-        answer.unwrap_or(Err(Failure::TimedOut(used)))
+        let (live, trip) = used.unzip();
+        if let Some(trip) = trip {
+            let trips = self.link.trips();
+            trip.end(match &answer {
+                Ok(Ok(_)) => &trips.ok,
+                Ok(Err(_)) => &trips.failed,
+                Err(_) => &trips.timed_out,
+            });
+        }
+        answer.unwrap_or(Err(Failure::TimedOut(live)))
     }
 
     /// What an error means: for the circuit, and whether another attempt may pass.

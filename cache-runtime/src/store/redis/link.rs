@@ -12,6 +12,7 @@ use tokio::sync::{OnceCell, watch};
 use tokio::task::JoinHandle;
 
 use super::{pushes, server};
+use crate::meters::Trips;
 use crate::near::Near;
 use crate::policy::OnRestart;
 use crate::store::StoreError;
@@ -118,6 +119,7 @@ pub(crate) struct Settings {
     /// Of all names in Redis; with its `:`, or empty.
     pub(crate) prefix: String,
     pub(crate) near: Arc<Near>,
+    pub(crate) trips: Trips,
 }
 
 impl Link {
@@ -143,6 +145,11 @@ impl Link {
 
     pub(crate) fn near(&self) -> &Arc<Near> {
         &self.shared.settings.near
+    }
+
+    /// How long operations take.
+    pub(crate) fn trips(&self) -> &Trips {
+        &self.shared.settings.trips
     }
 
     /// The connection. Waits only for the very first attempt; the caller sets the deadline.
