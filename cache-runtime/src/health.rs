@@ -101,7 +101,7 @@ pub struct ServerHealth {
 }
 
 impl Cache {
-    /// Asks the store how it is. Never fails, and takes a second at most, also where Redis hangs, or [`operation_timeout`](crate::Builder::operation_timeout) where that is longer. While the circuit is open nothing is asked, and
+    /// Asks the store how it is. Never fails, and takes a second at most, also where Redis hangs. While the circuit is open nothing is asked, and
     /// it is [`Unavailable`](HealthStatus::Unavailable) at once.
     ///
     /// Safe to drop at any time.
@@ -124,7 +124,7 @@ impl Cache {
 impl Engine {
     pub(crate) async fn health(&self) -> Health {
         let answer = match self.reachable() {
-            Ok(store) => store.vitals(PATIENCE.max(self.patience.operation)).await,
+            Ok(store) => store.vitals(PATIENCE).await,
             Err(error) => Err(error),
         };
         let (vitals, problem) = match answer {

@@ -82,9 +82,9 @@ async fn evictions_are_counted() {
 async fn a_server_that_is_slow_away_or_hangs_is_told_within_a_deadline() {
     let server = RedisServer::start().await;
     let proxy = Proxy::start(server.port()).await;
-    let cache = Cache::builder().redis(proxy.url());
-    let cache = cache.connect_timeout(Duration::from_secs(20));
-    let cache = cache.build().unwrap();
+    let cache = patient(Cache::builder().redis(proxy.url()))
+        .build()
+        .unwrap();
     eventually("it is there", async || cache.health().await.connected).await;
 
     proxy.delay(Direction::ToClient, Duration::from_millis(40));
