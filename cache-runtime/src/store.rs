@@ -165,6 +165,8 @@ pub(crate) enum Lead {
     Free,
     /// Another instance has it.
     Held,
+    /// The load has ended meanwhile, or something was invalidated.
+    Over,
 }
 
 /// A change of a counter.

@@ -61,6 +61,7 @@ impl Session<'_> {
             match asked {
                 Ok(lease) => return Ok(Led::Here(lease)),
                 Err(Lead::Held) => {}
+                Err(Lead::Over) => return Ok(Led::Outdated),
                 Err(_) => return Ok(Led::Here(None)),
             }
             let left = until.saturating_duration_since(Instant::now());

@@ -171,6 +171,45 @@ async fn a_cancelled_leader_hands_over_to_another_instance() {
     assert_eq!((here.loads(), there.loads()), (1, 1));
 }
 
+/// The load that another instance has announced may end before its lead is asked for.
+#[tokio::test]
+async fn a_load_that_has_just_ended_is_not_done_again() {
+    let here = Arc::new(World::redis().await);
+    let proxy = Proxy::start(here.server().port()).await;
+    let there = patient(Cache::builder().redis(proxy.url())).build();
+    let there = Arc::new(World::over(there.unwrap(), None));
+    row(&there, 9).await;
+    here.set_row(1, 7);
+    here.close_gate();
+    let begun = |world: &Arc<World>| {
+        let world = world.clone();
+        tokio::spawn(async move { row(&world, 1).await })
+    };
+    let first = begun(&here);
+    here.arrival().await;
+    let scripts = async || here.server().commandstats().await["evalsha"];
+    let before = scripts().await;
+    // Its announcement is done long before it hears of that.
+    proxy.delay(Direction::ToClient, Duration::from_secs(2));
+    let second = begun(&there);
+    eventually("it has announced its load", async || {
+        scripts().await > before
+    })
+    .await;
+    here.open_gate();
+    let stored = async || {
+        let mut redis = here.server().connection().await;
+        redis.exists::<_, bool>("cache:rows:1").await.unwrap()
+    };
+    eventually("the first has stored", stored).await;
+    assert_eq!((first.await.unwrap(), soon(second).await.unwrap()), (7, 7));
+    assert_eq!(
+        (here.loads(), there.loads()),
+        (1, 1),
+        "it has loaded row 9 alone"
+    );
+}
+
 /// Who is gone before it knows that it leads has given the lead back all the same.
 #[tokio::test]
 async fn a_caller_that_is_dropped_while_it_asks_for_the_lead_keeps_nothing() {

@@ -23,10 +23,12 @@ impl Redis {
         let mut script = LEASE.call();
         script
             .key(self.lease_of(key.as_str()))
+            .key(self.fence(key.as_str()))
             .arg(asked.token)
             .arg(format!("{:x}.{:x}", ticket.stamp.0, ticket.fence))
             .arg(milliseconds(asked.life).max(1))
-            .arg(u8::from(asked.waits));
+            .arg(u8::from(asked.waits))
+            .arg(ticket.fence);
         let script = &script;
         self.attempt(patience, move |live| async move {
             if asked.waits {
@@ -38,6 +40,7 @@ impl Redis {
                 "led" => Ok(Lead::Led),
                 "free" => Ok(Lead::Free),
                 "held" => Ok(Lead::Held),
+                "over" => Ok(Lead::Over),
                 _ => Err(unexpected(&Value::BulkString(said.into_bytes()))),
             }
         })
