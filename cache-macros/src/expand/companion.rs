@@ -12,7 +12,7 @@ use super::member::{
 };
 use super::{Probe, handle, hottest, ours, private, shared};
 use crate::mentions::{self, Names};
-use crate::model::{Cached, Companion};
+use crate::model::{Cached, Companion, Time};
 
 pub(super) fn expand(cached: &Cached) -> TokenStream {
     if cached.companion == Companion::None {
@@ -237,7 +237,9 @@ pub(super) fn judge(private: &TokenStream, answer: &TokenStream) -> TokenStream 
 }
 
 fn rules_mention_parameters(cached: &Cached) -> bool {
-    let names = names_in_rules(cached);
+    let rules = [&cached.cache_if, &cached.ttl_with];
+    let rules = rules.into_iter().flatten();
+    let names: Names = rules.flat_map(mentions::of_expr).collect();
     names.contains("self")
         || cached
             .function
@@ -245,16 +247,24 @@ fn rules_mention_parameters(cached: &Cached) -> bool {
             .any(|piece| piece.binds_one_of(&names))
 }
 
-fn names_in_rules(cached: &Cached) -> Names {
-    let rules = [&cached.cache_if, &cached.ttl_with];
-    let rules = rules.into_iter().flatten();
-    rules.flat_map(mentions::of_expr).collect()
-}
-
-/// What `update`, and who calls it, needs: its conditions may name what nothing else does.
+/// What `update`, and who calls it, needs: its conditions and its times may name types that nothing else does.
 fn update_generics(cached: &Cached, answer: &TokenStream) -> Generics {
+    let times = [
+        &cached.ttl,
+        &cached.none_ttl,
+        &cached.local,
+        &cached.stale.while_revalidate,
+        &cached.stale.if_error,
+    ];
+    let times = times.into_iter().filter_map(|time| match time {
+        Time::Expr(expr) => Some(expr),
+        _ => None,
+    });
+    let rules = [&cached.cache_if, &cached.ttl_with];
     let mut names = cached.policy_names.clone();
-    names.extend(names_in_rules(cached));
+    for expr in times.chain(rules.into_iter().flatten()) {
+        names.extend(mentions::of_tokens(expr.to_token_stream()));
+    }
     key_generics(cached, &names, Some(answer))
 }
 

@@ -175,7 +175,7 @@ async fn main() {
     is_send(unbound::put::<u32>(String::new(), 1_u32)).await;
     let _ = ruled::<Users>(1).await;
     ruled::put::<Users>(1, 2_u64).await;
-    let _: Option<u64> = ruled::peek::<Users>(1).await;
+    let _: Option<u64> = ruled::peek(1).await;
     is_send(text::put("a", String::new())).await;
     is_send(forget::<u32>("a")).await;
 }
