@@ -102,7 +102,7 @@ impl Cache {
     /// Like [`invalidate`](Self::invalidate), and tells when it was queued.
     ///
     /// # Errors
-    /// Redis could not be reached, did not answer in time, or refused; the invalidation is queued. [`Limited`](crate::ErrorKind::Limited) when whom the
+    /// Redis could not be reached, did not answer in time, or refused; the invalidation is queued, but where the server that was meant cannot be used at all. [`Limited`](crate::ErrorKind::Limited) when whom the
     /// handle is [for](Self::by) has asked too often: then nothing is done. That is asked first, so that a future which is dropped meanwhile has done nothing.
     pub async fn try_invalidate<T: Into<Target>>(
         &self,

@@ -13,7 +13,7 @@ mod statistics;
 mod switching;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -26,6 +26,7 @@ use utoipa_axum::routes;
 
 use self::access::{Access, Bearer, Guard};
 pub use self::access::{Scope, Token};
+use self::problem::Problem;
 pub use self::shapes::{cache_health, cache_stats, performance, service_health};
 use crate::cache::Cache;
 #[cfg(feature = "jobs")]
@@ -57,7 +58,7 @@ const LARGEST_BODY: usize = 4 << 10;
 ///
 /// Every answer is JSON, also errors: `{"error": {"code": "…", "message": "…"}}`. Nobody knows the scope: 401 without a token that is right, 403
 /// with one that may not. Clearing is limited, 60 times a minute for each token ([`clear_limit`](Self::clear_limit)): 429. More than 64 requests at once
-/// are 503. What is done stands in the cache's [audit](crate::Audit) under the token's name.
+/// are 503. What is read, cleared and switched stands in the cache's [audit](crate::Audit) under the token's name, and runs of jobs in their history.
 ///
 /// ```
 /// use axum::Router;
@@ -82,7 +83,7 @@ pub struct Management {
 /// What the handlers share.
 struct Managed {
     cache: Cache,
-    access: Access,
+    access: Arc<Access>,
     clear_limit: RateLimit,
     places: Semaphore,
     #[cfg(feature = "jobs")]
@@ -140,7 +141,7 @@ impl Management {
     /// Routes of your own behind the same tokens: nobody reaches them without `scope`.
     pub fn protect(&self, scope: Scope, router: Router) -> Router {
         let guard = Guard {
-            access: self.access.clone(),
+            access: Arc::new(self.access.clone()),
             scope,
         };
         router.route_layer(from_fn_with_state(guard, access::permit))
@@ -150,7 +151,12 @@ impl Management {
     ///
     /// # Panics
     /// Never: the document is part of the program.
-    pub fn openapi() -> String {
+    pub fn openapi() -> &'static str {
+        static DOCUMENT: LazyLock<String> = LazyLock::new(Management::document);
+        &DOCUMENT
+    }
+
+    fn document() -> String {
         let managed =
             Self::new(&Cache::builder().build().expect("the defaults are right")).managed();
         let (_, document) = routes(&managed).split_for_parts();
@@ -160,7 +166,7 @@ impl Management {
     fn managed(self) -> Arc<Managed> {
         Arc::new(Managed {
             cache: self.cache,
-            access: self.access,
+            access: Arc::new(self.access),
             clear_limit: self.clear_limit,
             places: Semaphore::new(AT_ONCE),
             #[cfg(feature = "jobs")]
@@ -172,6 +178,7 @@ impl Management {
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Cache management", description = "What a running cache does, and what can be done about it."),
+    components(schemas(Problem)),
     modifiers(&Bearer),
     security(("token" = []))
 )]

@@ -97,7 +97,7 @@ pub(super) struct Access {
 /// Lets pass who has a scope.
 #[derive(Clone)]
 pub(super) struct Guard {
-    pub(super) access: Access,
+    pub(super) access: Arc<Access>,
     pub(super) scope: Scope,
 }
 

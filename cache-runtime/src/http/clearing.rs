@@ -11,7 +11,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::Managed;
 use super::access::{Visitor, Who};
 use super::params::{self, Named, Params};
-use super::problem::Problem;
+use super::problem::{Problem, Refused};
 use crate::by_hand::Everything;
 use crate::error::{Error, ErrorKind};
 use crate::key::{Key, Reach};
@@ -43,11 +43,8 @@ pub(super) struct Cleared {
     (status = 200, body = Cleared),
     (status = 202, body = Cleared, description = "it is queued"),
     (status = 400, body = Problem),
-    (status = 401, body = Problem),
-    (status = 403, body = Problem),
     (status = 429, body = Problem),
-    (status = 502, body = Problem),
-    (status = 503, body = Problem),
+    Refused,
 ))]
 pub(super) async fn clear(
     State(managed): State<Arc<Managed>>,
@@ -80,7 +77,7 @@ pub(super) async fn clear(
         Some(pattern) => cache.try_invalidate([pattern]).await,
         None => cache.try_clear(Everything).await,
     };
-    cleared(asked.pattern, done)
+    cleared(&managed, asked.pattern, done)
 }
 
 /// Makes one answer old, on all instances.
@@ -88,11 +85,8 @@ pub(super) async fn clear(
     (status = 200, body = Cleared),
     (status = 202, body = Cleared, description = "it is queued"),
     (status = 400, body = Problem),
-    (status = 401, body = Problem),
-    (status = 403, body = Problem),
     (status = 429, body = Problem),
-    (status = 502, body = Problem),
-    (status = 503, body = Problem),
+    Refused,
 ))]
 pub(super) async fn delete(
     State(managed): State<Arc<Managed>>,
@@ -102,7 +96,7 @@ pub(super) async fn delete(
     let key = params::key(&text)?;
     within_limit(&managed, &who).await?;
     let done = who.cache(&managed.cache).try_delete(&key).await;
-    cleared(Some(text), done)
+    cleared(&managed, Some(text), done)
 }
 
 async fn within_limit(managed: &Managed, who: &Visitor) -> Result<(), Problem> {
@@ -116,13 +110,16 @@ async fn within_limit(managed: &Managed, who: &Visitor) -> Result<(), Problem> {
 }
 
 fn cleared(
+    managed: &Managed,
     cleared: Option<String>,
     done: Result<(), Error>,
 ) -> Result<(StatusCode, Json<Cleared>), Problem> {
     let (status, queued) = match done {
         Ok(()) => (StatusCode::OK, false),
         Err(error) if error.kind() == ErrorKind::Limited => return Err(error.into()),
-        // What fails is queued, whatever the reason is.
+        // There is nobody whom it could ever be delivered to.
+        Err(error) if managed.cache.engine.severed => return Err(error.into()),
+        // Else what fails is queued, whatever the reason is.
         Err(_) => (StatusCode::ACCEPTED, true),
     };
     Ok((status, Json(Cleared { cleared, queued })))

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::Managed;
 use super::params::Named;
-use super::problem::Problem;
+use super::problem::{Problem, Refused, StoreFailed};
 use crate::error::ErrorKind;
 use crate::jobs::{JobOutcome, JobRecord, RunningJobs};
 
@@ -44,9 +44,7 @@ pub(super) struct Run {
 /// The jobs of this instance.
 #[utoipa::path(get, path = "/jobs", responses(
     (status = 200, body = Vec<Job>),
-    (status = 401, body = Problem),
-    (status = 403, body = Problem),
-    (status = 503, body = Problem),
+    Refused,
 ))]
 pub(super) async fn all(State(managed): State<Arc<Managed>>) -> Json<Vec<Job>> {
     let jobs = managed.jobs.as_ref().map(|jobs| jobs.next_runs());
@@ -60,12 +58,9 @@ pub(super) async fn all(State(managed): State<Arc<Managed>>) -> Json<Vec<Job>> {
 /// What became of the runs of a job, on whatever instance: the last 100, the latest first.
 #[utoipa::path(get, path = "/jobs/{job}", params(("job" = String, Path)), responses(
     (status = 200, body = Vec<Run>),
-    (status = 401, body = Problem),
-    (status = 403, body = Problem),
     (status = 404, body = Problem),
-    (status = 502, body = Problem),
-    (status = 503, body = Problem),
-    (status = 504, body = Problem),
+    Refused,
+    StoreFailed,
 ))]
 pub(super) async fn history(
     State(managed): State<Arc<Managed>>,
@@ -78,12 +73,9 @@ pub(super) async fn history(
 /// Runs a job now, on this instance, and waits for its end.
 #[utoipa::path(post, path = "/jobs/{job}/run", params(("job" = String, Path)), responses(
     (status = 200, body = Run),
-    (status = 401, body = Problem),
-    (status = 403, body = Problem),
     (status = 404, body = Problem),
-    (status = 502, body = Problem),
-    (status = 503, body = Problem),
-    (status = 504, body = Problem),
+    Refused,
+    StoreFailed,
 ))]
 pub(super) async fn run(
     State(managed): State<Arc<Managed>>,

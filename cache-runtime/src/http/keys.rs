@@ -14,7 +14,7 @@ use super::Managed;
 use super::access::Who;
 use super::answers::EntryAnswer;
 use super::params::{self, Named, Params};
-use super::problem::Problem;
+use super::problem::{Problem, Refused, StoreFailed};
 use crate::by_hand::Page;
 
 /// Keys on a page, where nothing is said, and at most.
@@ -54,11 +54,8 @@ pub(super) struct Keys {
 #[utoipa::path(get, path = "/keys", params(Asked), responses(
     (status = 200, body = Keys),
     (status = 400, body = Problem),
-    (status = 401, body = Problem),
-    (status = 403, body = Problem),
-    (status = 502, body = Problem),
-    (status = 503, body = Problem),
-    (status = 504, body = Problem),
+    Refused,
+    StoreFailed,
 ))]
 pub(super) async fn list(
     State(managed): State<Arc<Managed>>,
@@ -93,12 +90,9 @@ pub(super) async fn list(
 #[utoipa::path(get, path = "/key/{key}", params(("key" = String, Path, example = "tasks:7")), responses(
     (status = 200, body = EntryAnswer),
     (status = 400, body = Problem),
-    (status = 401, body = Problem),
-    (status = 403, body = Problem),
     (status = 404, body = Problem),
-    (status = 502, body = Problem),
-    (status = 503, body = Problem),
-    (status = 504, body = Problem),
+    Refused,
+    StoreFailed,
 ))]
 pub(super) async fn value(
     State(managed): State<Arc<Managed>>,

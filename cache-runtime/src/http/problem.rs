@@ -1,13 +1,15 @@
 //! What went wrong, as JSON.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::Json;
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::openapi::{ContentBuilder, Ref, RefOr, Response, ResponseBuilder};
+use utoipa::{IntoResponses, ToSchema};
 
 use super::access::Scope;
 use crate::error::{Error, ErrorKind};
@@ -83,6 +85,45 @@ impl Problem {
     }
 }
 
+/// What any request may be answered, for the document.
+pub(super) struct Refused;
+
+/// What one may be answered that asks the store, besides.
+pub(super) struct StoreFailed;
+
+impl IntoResponses for Refused {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        problems([
+            ("401", "there is no token, or a wrong one"),
+            ("403", "the token may not"),
+            (
+                "503",
+                "too many requests at once, or Redis is not connected",
+            ),
+        ])
+    }
+}
+
+impl IntoResponses for StoreFailed {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        problems([
+            ("502", "Redis refused"),
+            ("504", "Redis did not answer in time"),
+        ])
+    }
+}
+
+fn problems<const N: usize>(all: [(&str, &str); N]) -> BTreeMap<String, RefOr<Response>> {
+    let schema = Ref::from_schema_name("Problem");
+    let content = ContentBuilder::new().schema(Some(schema)).build();
+    let described = |(status, description): (&str, &str)| {
+        let response = ResponseBuilder::new().description(description);
+        let response = response.content("application/json", content.clone());
+        (status.to_owned(), RefOr::T(response.build()))
+    };
+    all.map(described).into()
+}
+
 /// There is nothing here.
 pub(super) async fn not_found() -> Problem {
     Problem::nothing("there is nothing at this path")
@@ -112,7 +153,7 @@ impl From<Error> for Problem {
 }
 
 impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
+    fn into_response(self) -> axum::response::Response {
         let status = self.status;
         let after = self
             .retry_after

@@ -9,15 +9,13 @@ use axum::response::IntoResponse;
 
 use super::access::{Scope, Who};
 use super::answers::{HealthAnswer, StatsAnswer};
-use super::problem::Problem;
+use super::problem::Refused;
 use super::{Managed, Management};
 
 /// What this instance's cache has counted, and its server says.
 #[utoipa::path(get, path = "/stats", responses(
     (status = 200, body = StatsAnswer),
-    (status = 401, body = Problem),
-    (status = 403, body = Problem),
-    (status = 503, body = Problem),
+    Refused,
 ))]
 pub(super) async fn stats(State(managed): State<Arc<Managed>>) -> Json<StatsAnswer> {
     Json(StatsAnswer::of(&managed.cache).await)
@@ -26,9 +24,7 @@ pub(super) async fn stats(State(managed): State<Arc<Managed>>) -> Json<StatsAnsw
 /// How the cache is. It takes a second at most, also when its server hangs.
 #[utoipa::path(get, path = "/health", responses(
     (status = 200, body = HealthAnswer),
-    (status = 401, body = Problem),
-    (status = 403, body = Problem),
-    (status = 503, body = Problem),
+    Refused,
 ))]
 pub(super) async fn health(State(managed): State<Arc<Managed>>) -> Json<HealthAnswer> {
     Json(HealthAnswer::of(managed.cache.health().await))
@@ -37,9 +33,7 @@ pub(super) async fn health(State(managed): State<Arc<Managed>>) -> Json<HealthAn
 /// What the cache is worth, and what would make it better. The hottest keys are for those who may list keys.
 #[utoipa::path(get, path = "/report", responses(
     (status = 200, body = Object),
-    (status = 401, body = Problem),
-    (status = 403, body = Problem),
-    (status = 503, body = Problem),
+    Refused,
 ))]
 pub(super) async fn report(
     State(managed): State<Arc<Managed>>,
@@ -57,9 +51,7 @@ pub(super) async fn report(
 /// This document.
 #[utoipa::path(get, path = "/openapi.json", responses(
     (status = 200, body = Object),
-    (status = 401, body = Problem),
-    (status = 403, body = Problem),
-    (status = 503, body = Problem),
+    Refused,
 ))]
 pub(super) async fn openapi() -> impl IntoResponse {
     ([(CONTENT_TYPE, "application/json")], Management::openapi())

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::Managed;
+use super::access::Who;
 use super::params::Body;
-use super::problem::Problem;
+use super::problem::{Problem, Refused};
 
 /// What to switch.
 #[derive(Deserialize, Serialize, ToSchema)]
@@ -24,19 +25,17 @@ pub(super) struct Switch {
 #[utoipa::path(put, path = "/enabled", request_body = Switch, responses(
     (status = 200, body = Switch),
     (status = 400, body = Problem),
-    (status = 401, body = Problem),
-    (status = 403, body = Problem),
-    (status = 503, body = Problem),
+    Refused,
 ))]
 pub(super) async fn enabled(
     State(managed): State<Arc<Managed>>,
+    who: Who,
     Body(switch): Body<Switch>,
 ) -> Json<Switch> {
+    let cache = who.cache(&managed.cache);
     match &switch.namespace {
-        Some(namespace) => managed
-            .cache
-            .set_namespace_enabled(namespace, switch.enabled),
-        None => managed.cache.set_enabled(switch.enabled),
+        Some(namespace) => cache.set_namespace_enabled(namespace, switch.enabled),
+        None => cache.set_enabled(switch.enabled),
     }
     Json(switch)
 }

@@ -460,6 +460,7 @@ async fn watching_writes_a_line_each_time_and_ends_by_a_signal() {
     assert_eq!(status.unwrap().unwrap().code(), Some(0));
 }
 
+/// C5: connection, hit against miss, invalidation and concurrency, with figures.
 #[tokio::test]
 async fn a_benchmark_leaves_nothing_behind() {
     let (server, cache) = filled().await;
