@@ -1,5 +1,13 @@
 //! Free functions, and every option, in a crate that denies warnings.
-#![deny(warnings, missing_docs, missing_debug_implementations, unreachable_pub, rust_2018_idioms, clippy::all, clippy::pedantic)]
+#![deny(
+    warnings,
+    missing_docs,
+    missing_debug_implementations,
+    unreachable_pub,
+    rust_2018_idioms,
+    clippy::all,
+    clippy::pedantic
+)]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,7 +48,11 @@ type DbResult<T> = Result<T, DbError>;
 /// # Errors
 /// When the database is away.
 #[cached(namespace = "exec:dashboard", ttl = "30m", key = (workspace_id, timeframe))]
-pub async fn dashboard(#[skip] db: &Db, workspace_id: &str, timeframe: Timeframe) -> Result<Dashboard, DbError> {
+pub async fn dashboard(
+    #[skip] db: &Db,
+    workspace_id: &str,
+    timeframe: Timeframe,
+) -> Result<Dashboard, DbError> {
     let _ = (db, timeframe);
     let total = fetch(workspace_id).await?;
     if total == 0 {
@@ -53,6 +65,7 @@ pub async fn dashboard(#[skip] db: &Db, workspace_id: &str, timeframe: Timeframe
 }
 
 async fn fetch(id: &str) -> DbResult<u64> {
+    tokio::task::yield_now().await;
     Ok(id.len() as u64)
 }
 
@@ -99,7 +112,13 @@ async fn shared(id: &str, page: (u32, u32)) -> DbResult<Arc<Dashboard>> {
     tags = ["workspace:{id}", "all"],
     cache = cache,
 )]
-async fn options(db: &Db, cache: Cache, id: String, days: u64, force: bool) -> DbResult<Option<Dashboard>> {
+async fn options(
+    db: &Db,
+    cache: Cache,
+    id: String,
+    days: u64,
+    force: bool,
+) -> DbResult<Option<Dashboard>> {
     drop(cache);
     let _ = (db, force);
     Ok(Some(Dashboard {
@@ -212,8 +231,8 @@ async fn never_below(id: Missing) -> u32 {
     id
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() {
+#[tokio::test]
+async fn works() {
     let db = Db;
     let cache = Cache::current();
     let found: DbResult<Dashboard> = dashboard(&db, "w", Timeframe::Day).await;
@@ -232,13 +251,23 @@ async fn main() {
     let _: Option<Option<Dashboard>> = agent::peek(1).await;
     let _ = plain(1, "a".to_owned()).await;
     let _ = plain::pattern(None, Some("a".to_owned()));
-    let _ = (no_parameters().await, no_parameters::key(), unit_key(&db).await, unit_key::key());
+    let _ = (
+        no_parameters().await,
+        no_parameters::key(),
+        unit_key(&db).await,
+        unit_key::key(),
+    );
     let _ = shared("a", (1, 2)).await;
     let _ = shared::pattern(Some("a"), None);
     let _ = options(&db, cache.clone(), "a".to_owned(), 1, false).await;
     let _ = options::pattern(Some("a".to_owned()), None);
     options::put(cache, "a".to_owned(), 1, None).await;
-    let _ = (rules(1).await, off(1).await, r#type(1).await, raw_in_text(1).await);
+    let _ = (
+        rules(1).await,
+        off(1).await,
+        r#type(1).await,
+        raw_in_text(1).await,
+    );
     let _ = (r#type::key(1), raw_in_text::key(1));
     let _ = inner::visible(1, &db).await;
     let _ = moved(String::new(), String::new()).await;
@@ -247,7 +276,16 @@ async fn main() {
     let _ = tagged(Path((String::new(), String::new()))).await;
     tagged::put(String::new(), String::new(), 1).await;
     let _ = (same(1, 2).await, same::refresh(1, 2).await, same::key(1, 2));
-    let _ = (arguments(Path(1), 2, 3).await, arguments::refresh(Path(1), 2, 3).await, arguments::key(1, 2, 3));
-    let _ = (named("a").await, named::key("a"), another_self(1).await, another_self::key(1));
+    let _ = (
+        arguments(Path(1), 2, 3).await,
+        arguments::refresh(Path(1), 2, 3).await,
+        arguments::key(1, 2, 3),
+    );
+    let _ = (
+        named("a").await,
+        named::key("a"),
+        another_self(1).await,
+        another_self::key(1),
+    );
     let _ = rename("w", 1).await;
 }

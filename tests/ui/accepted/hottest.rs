@@ -76,7 +76,8 @@ impl<T: Clone + Serialize + DeserializeOwned + Send + Sync + 'static> Of<T> {
     }
 }
 
-fn main() {
+#[test]
+fn works() {
     let _: Hottest<u64> = one::hottest(9);
     let _: Hottest<(Option<bool>, String)> = plain::hottest(9);
     let _: Hottest<(String, u64)> = keys::part::hottest(9);
@@ -92,6 +93,11 @@ fn main() {
     let _ = Warming::new().hottest("fields", field::hottest(9), |id| async move {
         field(&User { id }).await;
     });
-    let _ = (several("", &1, None), borrows("".into(), &[]), generic(&1, 2), part(1, ""));
+    let _ = (
+        several("", &1, None),
+        borrows("".into(), &[]),
+        generic(&1, 2),
+        part(1, ""),
+    );
     let _ = (plain("", &None), Goals.goal(1), Of(1_u64).of(1));
 }

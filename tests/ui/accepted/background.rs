@@ -1,5 +1,6 @@
 //! Functions that load in the background: what they take with them, in every form that a parameter may have.
 #![deny(warnings, missing_docs, clippy::all, clippy::pedantic)]
+#![allow(clippy::too_many_lines, reason = "a list of forms")]
 
 use std::any::type_name;
 use std::borrow::Cow;
@@ -82,9 +83,14 @@ async fn all(#[skip] db: &Db, id: u64) -> DbResult<Option<u64>> {
 }
 
 #[cached("foreground", "1m", stale_if_error = 3600, refresh_ahead = off, single_flight = process, load_timeout = "2s", on_timeout = DbError::timeout)]
-async fn foreground(#[skip] db: &mut Db, #[skip] borrowed: Option<&str>, id: u64) -> Result<u64, DbError> {
+async fn foreground(
+    #[skip] db: &mut Db,
+    #[skip] borrowed: Option<&str>,
+    id: u64,
+) -> Result<u64, DbError> {
     db.0 += 1;
-    db.load(id + borrowed.map_or(0, |text| text.len() as u64)).await
+    db.load(id + borrowed.map_or(0, |text| text.len() as u64))
+        .await
 }
 
 #[cached("alone", single_flight = off)]
@@ -132,13 +138,21 @@ struct Page {
 }
 
 #[cached("patterns", stale_while_revalidate = "1m", key = (limit, a, b, pair, c))]
-async fn patterns(Page { limit, after: _ }: &Page, &(a, b): &(u64, u64), pair @ (_, c): (u64, u64)) -> u64 {
+async fn patterns(
+    Page { limit, after: _ }: &Page,
+    &(a, b): &(u64, u64),
+    pair @ (_, c): (u64, u64),
+) -> u64 {
     tokio::task::yield_now().await;
     *limit + a + b + c + pair.0
 }
 
 #[cached("patterns:skipped", stale_while_revalidate = "1m")]
-async fn skipped_patterns(#[skip] Page { limit, after }: &Page, #[skip] &(mut a, _): &(u64, u64), id: u64) -> u64 {
+async fn skipped_patterns(
+    #[skip] Page { limit, after }: &Page,
+    #[skip] &(mut a, _): &(u64, u64),
+    id: u64,
+) -> u64 {
     a += limit + after.iter().count() as u64;
     tokio::task::yield_now().await;
     a + id
@@ -155,7 +169,10 @@ async fn asked(
 ) -> usize {
     let number = db.lock().map_or(0, |db| db.0);
     tokio::task::yield_now().await;
-    path.as_os_str().len() + call(on.unwrap_or_default()).len() + shared(&id.to_string()).len() + usize::from(number > 0)
+    path.as_os_str().len()
+        + call(on.unwrap_or_default()).len()
+        + shared(&id.to_string()).len()
+        + usize::from(number > 0)
 }
 
 /// What the body does not mention is not taken.
@@ -239,7 +256,11 @@ async fn generic<A: Display + Clone + Send + Sync + 'static, B: Display + Send +
 }
 
 #[cached("lifetimes", stale_while_revalidate = "1m", skip(loader))]
-async fn lifetimes<'a, 'b, F>(loader: &'b F, id: &'a str, all: &[u8]) -> Result<Cow<'a, str>, DbError>
+async fn lifetimes<'a, 'b, F>(
+    loader: &'b F,
+    id: &'a str,
+    all: &[u8],
+) -> Result<Cow<'a, str>, DbError>
 where
     F: Fn(&str) -> String + Clone + Send + Sync + 'static,
 {
@@ -306,7 +327,9 @@ impl Goals {
         let plus = |more: u64| self.tenant + more;
         let mut vec = vec![self.tenant, Inner(tenant!()).get()];
         vec.push(plus(two([1, 2])));
-        self.name(id).await.map(|name| format!("{name}{text}{self:>4}{}", vec.len()))
+        self.name(id)
+            .await
+            .map(|name| format!("{name}{text}{self:>4}{}", vec.len()))
     }
 
     #[cached("goal:name", refresh_ahead = on, key = (self.tenant, id))]
@@ -383,7 +406,11 @@ pub trait HasGoals {
 }
 
 impl HasGoals for Goals {
-    #[cached("goal:trait", stale_while_revalidate = "1m", key = "{self.tenant}:{id}")]
+    #[cached(
+        "goal:trait",
+        stale_while_revalidate = "1m",
+        key = "{self.tenant}:{id}"
+    )]
     async fn goal(&self, id: u64) -> Result<String, String> {
         tokio::task::yield_now().await;
         Ok(format!("{}-{id}", self.tenant))
@@ -401,7 +428,9 @@ struct App {
 #[cached("users", "1m", stale_while_revalidate = "1m", stale_if_error = "1h", key = id, skip(app))]
 async fn user(State(app): State<App>, Path(id): Path<Uuid>) -> Result<Json<u64>, StatusCode> {
     let found = app.db.load(1).await;
-    found.map(|found| Json(found + id.as_u64_pair().0)).map_err(|_| StatusCode::BAD_GATEWAY)
+    found
+        .map(|found| Json(found + id.as_u64_pair().0))
+        .map_err(|_| StatusCode::BAD_GATEWAY)
 }
 
 #[cached("list", "1m", stale_while_revalidate = "1m", cache = app.cache)]
@@ -415,7 +444,7 @@ async fn list(
     after.is_none().then(|| Json(vec![found]))
 }
 
-#[invalidates(revalidated(id), all(_), texts("a", _, b"", ))]
+#[invalidates(revalidated(id), all(_), texts("a", _, b"",))]
 async fn change(id: u64) -> u64 {
     id
 }
@@ -442,15 +471,18 @@ fn is_send<F: Future + Send>(future: F) -> F {
     future
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() {
+#[tokio::test]
+async fn works() {
     let mut db = Db(1);
     assert_eq!(is_send(revalidated(&db, 1)).await, Ok(2));
     assert_eq!(is_send(revalidated(&Db(5), 1)).await, Ok(2));
     assert_eq!(is_send(revalidated::refresh(&Db(5), 1)).await, Ok(6));
     assert_eq!(revalidated::uncached(&db, 1).await, Ok(2));
     assert_eq!(revalidated::peek(1).await, Some(Ok(6)));
-    assert_eq!((ahead(&db, 1).await, ahead_by_number(&db, 1).await), (Ok(2), 2));
+    assert_eq!(
+        (ahead(&db, 1).await, ahead_by_number(&db, 1).await),
+        (Ok(2), 2)
+    );
     assert_eq!(is_send(all(&db, 1)).await, Ok(Some(2)));
     assert_eq!(is_send(all::peek(1)).await, Some(Ok(Some(2))));
     is_send(all::put(2, Some(9))).await;
@@ -462,21 +494,52 @@ async fn main() {
     assert_eq!(is_send(texts(&a, a.clone(), b"a", "a")).await, "aa1a");
     is_send(texts::put(&a, a.clone(), b"b", a.clone())).await;
     assert_eq!(mutable(1, "ab", ("cde", 1)).await, 5);
-    let page = Page { limit: 1, after: None };
+    let page = Page {
+        limit: 1,
+        after: None,
+    };
     assert_eq!(is_send(patterns(&page, &(1, 2), (3, 4))).await, 11);
     assert_eq!(is_send(skipped_patterns(&page, &(1, 2), 3)).await, 5);
     let _ = patterns::pattern(None, None, None);
     let shared = Arc::new(Mutex::new(Db(1)));
     let id = Uuid::nil();
-    let answer = asked(FilePath::new("a"), &shared, |text| text, Some("a"), Arc::new(str::to_owned), &id);
+    let answer = asked(
+        FilePath::new("a"),
+        &shared,
+        |text| text,
+        Some("a"),
+        Arc::new(str::to_owned),
+        &id,
+    );
     assert_eq!(is_send(answer).await, 39);
-    assert_eq!(unmentioned(Some("a"), Rc::from("a"), &mut db, &page.limit).await, 1);
+    assert_eq!(
+        unmentioned(Some("a"), Rc::from("a"), &mut db, &page.limit).await,
+        1
+    );
     assert_eq!(same_names("a", 1).await, 1);
     let (copied, other) = (Counted::default(), Counted::default());
-    assert_eq!((counted(&copied, &other, 1).await, counted(&copied, &other, 1).await), (2, 2));
-    assert_eq!((copied.0.load(Ordering::Relaxed), other.0.load(Ordering::Relaxed)), (1, 0));
-    let app = App { cache: Cache::current(), db: Db(1) };
-    assert_eq!((handle(app.clone(), 1).await, borrowed_handle(&app, 1).await), (2, 2));
+    assert_eq!(
+        (
+            counted(&copied, &other, 1).await,
+            counted(&copied, &other, 1).await
+        ),
+        (2, 2)
+    );
+    assert_eq!(
+        (
+            copied.0.load(Ordering::Relaxed),
+            other.0.load(Ordering::Relaxed)
+        ),
+        (1, 0)
+    );
+    let app = App {
+        cache: Cache::current(),
+        db: Db(1),
+    };
+    assert_eq!(
+        (handle(app.clone(), 1).await, borrowed_handle(&app, 1).await),
+        (2, 2)
+    );
     handle::put(app.clone(), 1, 5).await;
     assert_eq!(handle(app.clone(), 1).await, 5);
     assert_eq!((off(&a).await, raw(&a).await), (1, 1));
@@ -484,26 +547,65 @@ async fn main() {
     assert_eq!(is_send(found::<u64>(&a)).await, Ok(0));
     assert_eq!(is_send(generic(&1, 2, "3", &a)).await, "123a");
     let upper = str::to_uppercase;
-    assert_eq!(is_send(lifetimes(&upper, &a, &[0])).await, Ok(Cow::Borrowed("A")));
-    assert_eq!(is_send(lifetimes::refresh(&upper, &a, &[0])).await, Ok(Cow::Borrowed("A")));
+    assert_eq!(
+        is_send(lifetimes(&upper, &a, &[0])).await,
+        Ok(Cow::Borrowed("A"))
+    );
+    assert_eq!(
+        is_send(lifetimes::refresh(&upper, &a, &[0])).await,
+        Ok(Cow::Borrowed("A"))
+    );
     assert_eq!(elided(&a).await, "a");
 
-    let mut goals = Goals { tenant: 7, cache: Cache::current() };
+    let mut goals = Goals {
+        tenant: 7,
+        cache: Cache::current(),
+    };
     assert_eq!(is_send(goals.goal(1)).await.as_deref(), Ok("7-17273"));
-    assert_eq!(is_send(goals.goal_refresh(1)).await, goals.goal_peek(1).await.unwrap_or(Err(String::new())));
+    assert_eq!(
+        is_send(goals.goal_refresh(1)).await,
+        goals.goal_peek(1).await.unwrap_or(Err(String::new()))
+    );
     goals.name_put(1, "a".to_owned()).await;
     assert_eq!(goals.name(1).await.as_deref(), Ok("a"));
     let shared = Arc::new(goals.clone());
-    assert_eq!((is_send(shared.clone().arc(1)).await, is_send(shared.typed(&1)).await), (vec![1, 7], vec![1, 7]));
-    assert_eq!((is_send(goals.clone().value(1)).await, Goals::of(&1).await, goals.skipped(1).await), (8, Some(2), 2));
-    assert_eq!(is_send(HasGoals::goal(&goals, 1)).await.as_deref(), Ok("7-1"));
+    assert_eq!(
+        (
+            is_send(shared.clone().arc(1)).await,
+            is_send(shared.typed(&1)).await
+        ),
+        (vec![1, 7], vec![1, 7])
+    );
+    assert_eq!(
+        (
+            is_send(goals.clone().value(1)).await,
+            Goals::of(&1).await,
+            goals.skipped(1).await
+        ),
+        (8, Some(2), 2)
+    );
+    assert_eq!(
+        is_send(HasGoals::goal(&goals, 1)).await.as_deref(),
+        Ok("7-1")
+    );
     assert_eq!(goals.another(1).await, 2);
-    let table = Table { name: "t".to_owned(), rows: vec![1_u8] };
+    let table = Table {
+        name: "t".to_owned(),
+        rows: vec![1_u8],
+    };
     assert_eq!(is_send(table.row(0)).await, Some(1));
-    assert_eq!((made(&1, "a").await.as_str(), goals.made(&1).await.as_str()), ("1a", "71"));
+    assert_eq!(
+        (made(&1, "a").await.as_str(), goals.made(&1).await.as_str()),
+        ("1a", "71")
+    );
 
     let _ = axum::Router::<App>::new().route("/users/{id}", axum::routing::get(user));
-    assert_eq!(user(State(app.clone()), Path(Uuid::nil())).await.map(|found| found.0), Ok(2));
+    assert_eq!(
+        user(State(app.clone()), Path(Uuid::nil()))
+            .await
+            .map(|found| found.0),
+        Ok(2)
+    );
     let answer = list(State(Arc::new(app)), Query(page), Path((Uuid::nil(), a))).await;
     assert_eq!(answer.map(|found| found.0), Some(vec![2]));
     assert_eq!(change(1).await, 1);

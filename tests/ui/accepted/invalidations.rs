@@ -52,7 +52,10 @@ async fn moved(agent: Agent, owner: String) -> Result<Agent, String> {
 
 #[invalidates(agent(result.id), agents(&result.owner, page), owned(owner, page + 1), owned(result.owner.clone(), page), "agents:{owner}:{result.id}", on = success)]
 async fn created(owner: String, page: u32) -> Result<Agent, String> {
-    Ok(Agent { id: u64::from(page), owner })
+    Ok(Agent {
+        id: u64::from(page),
+        owner,
+    })
 }
 
 #[invalidates("agents:{result}")]
@@ -107,9 +110,12 @@ macro_rules! reader {
 
 reader!(made, given);
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() {
-    let new = || Agent { id: 1, owner: String::new() };
+#[tokio::test]
+async fn works() {
+    let new = || Agent {
+        id: 1,
+        owner: String::new(),
+    };
     plain(1).await;
     let _ = listed(new()).await;
     let _ = moved(new(), String::new()).await;
@@ -120,5 +126,10 @@ async fn main() {
     let _ = shadowed(1).await;
     let _ = outer(String::new()).await;
     let _ = (made(1, 2).await, writer(1, 2).await);
-    let _ = (agent(1).await, agents("", 1).await, owned(String::new(), 1).await, whole(new()).await);
+    let _ = (
+        agent(1).await,
+        agents("", 1).await,
+        owned(String::new(), 1).await,
+        whole(new()).await,
+    );
 }

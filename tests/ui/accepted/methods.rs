@@ -110,8 +110,8 @@ impl Goals {
     }
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() {
+#[tokio::test]
+async fn works() {
     let mut goals = Goals {
         tenant: 1,
         cache: Cache::current(),
@@ -130,7 +130,11 @@ async fn main() {
     let _ = Goals::of(1).await;
     let _ = Goals::of_key(1);
     let _ = Goals::of_uncached(1).await;
-    let _ = (Goals::constant(1).await, Goals::constant_key(1), goals.write(1).await);
+    let _ = (
+        Goals::constant(1).await,
+        Goals::constant_key(1),
+        goals.write(1).await,
+    );
     let _ = goals.r#move(1).await;
     let _ = goals.move_key(1);
     let _ = goals.rename(1, String::new()).await;

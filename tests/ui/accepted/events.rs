@@ -1,5 +1,12 @@
 //! Events: structs that name targets, and functions that let them happen.
-#![deny(warnings, missing_docs, missing_debug_implementations, rust_2018_idioms, clippy::all, clippy::pedantic)]
+#![deny(
+    warnings,
+    missing_docs,
+    missing_debug_implementations,
+    rust_2018_idioms,
+    clippy::all,
+    clippy::pedantic
+)]
 
 use std::fmt::Display;
 
@@ -118,13 +125,19 @@ enum Happened {
 impl Event for Happened {
     fn targets(&self) -> Vec<Target> {
         match self {
-            Self::Renamed { id, owner } => vec![agent::key(*id).into(), agents::pattern(Some(owner), None).into()],
+            Self::Renamed { id, owner } => vec![
+                agent::key(*id).into(),
+                agents::pattern(Some(owner), None).into(),
+            ],
             Self::Moved(owner) => vec![agents::pattern(Some(owner), None).into()],
         }
     }
 
     fn all_targets() -> Vec<Target> {
-        vec![agent::pattern(None).into(), agents::pattern(None, None).into()]
+        vec![
+            agent::pattern(None).into(),
+            agents::pattern(None, None).into(),
+        ]
     }
 }
 
@@ -152,7 +165,13 @@ async fn one(id: u64) -> Result<(), String> {
     event = AgentChanged { page: 2, ..change },
     agent(id),
 )]
-async fn many(id: u64, owner: String, name: &str, change: AgentChanged, seen: &AgentChanged) -> Option<String> {
+async fn many(
+    id: u64,
+    owner: String,
+    name: &str,
+    change: AgentChanged,
+    seen: &AgentChanged,
+) -> Option<String> {
     drop(change);
     let _ = (id, name, seen);
     Some(owner)
@@ -168,7 +187,10 @@ async fn many(id: u64, owner: String, name: &str, change: AgentChanged, seen: &A
     crash_safe = "30s",
 )]
 async fn created(owner: String, name: &str) -> Result<Agent, String> {
-    Ok(Agent { id: name.len() as u64, owner })
+    Ok(Agent {
+        id: name.len() as u64,
+        owner,
+    })
 }
 
 #[invalidates(event = Generic { id: tenant.to_string(), bytes: [0] }, on = always)]
@@ -185,16 +207,27 @@ struct Service {
 impl Service {
     #[invalidates(event = Borrowed { owner: &self.tenant }, event = self.changed(id), event = Results { result: id })]
     async fn change(&self, id: u64) -> Result<u64, String> {
-        if id == 0 { Err(self.tenant.clone()) } else { Ok(id) }
+        if id == 0 {
+            Err(self.tenant.clone())
+        } else {
+            Ok(id)
+        }
     }
 
     #[invalidates(event = Happened::Renamed { id: *result, owner: self.tenant.clone() })]
     async fn create(&self) -> Result<u64, String> {
-        if self.tenant.is_empty() { Err(String::new()) } else { Ok(1) }
+        if self.tenant.is_empty() {
+            Err(String::new())
+        } else {
+            Ok(1)
+        }
     }
 
     fn changed(&self, id: u64) -> Happened {
-        Happened::Renamed { id, owner: self.tenant.clone() }
+        Happened::Renamed {
+            id,
+            owner: self.tenant.clone(),
+        }
     }
 }
 
@@ -228,10 +261,19 @@ fn is_send<F: Future + Send>(future: F) -> F {
     future
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() {
-    let agent = || Agent { id: 3, owner: "o".to_owned() };
-    let change = || AgentChanged { agent: agent(), page: 1, owner: "p", r#type: 9, note: String::new() };
+#[tokio::test]
+async fn works() {
+    let agent = || Agent {
+        id: 3,
+        owner: "o".to_owned(),
+    };
+    let change = || AgentChanged {
+        agent: agent(),
+        page: 1,
+        owner: "p",
+        r#type: 9,
+        note: String::new(),
+    };
     assert_eq!(
         names(&change()),
         [
@@ -240,7 +282,10 @@ async fn main() {
             "agents:list:p:1",
             "agents:owned:o:2",
             "agents:owned:*:7",
-            &format!("goals:3:{}", std::any::type_name::<Goals>().replace(':', "%3A")),
+            &format!(
+                "goals:3:{}",
+                std::any::type_name::<Goals>().replace(':', "%3A")
+            ),
             "agents:3:9:*",
             "boards:*",
             "boards:1",
@@ -272,7 +317,9 @@ async fn main() {
     let _ = is_send(many(1, String::new(), "a", change(), &change())).await;
     let _ = is_send(created(String::new(), "a")).await;
     let _ = is_send(of_any(1)).await;
-    let service = Service { tenant: String::new() };
+    let service = Service {
+        tenant: String::new(),
+    };
     let _ = is_send(service.change(1)).await;
     let _ = is_send(service.create()).await;
     is_send(made(1)).await;

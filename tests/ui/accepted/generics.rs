@@ -51,7 +51,10 @@ async fn elided(id: &str) -> Result<Cow<'_, str>, String> {
 }
 
 #[cached("skipped", skip(T))]
-async fn skipped<T: Into<u64> + Serialize + DeserializeOwned + Clone + Send + Sync + 'static>(id: u32, #[skip] seed: T) -> T {
+async fn skipped<T: Into<u64> + Serialize + DeserializeOwned + Clone + Send + Sync + 'static>(
+    id: u32,
+    #[skip] seed: T,
+) -> T {
     let _ = id;
     seed
 }
@@ -80,7 +83,11 @@ async fn skipped_constant<T: Table, const N: usize>(id: u32) -> u64 {
 }
 
 #[cached("by_parameter", key = (one, &all[..]))]
-async fn by_parameter<K: Serialize + Sync, const N: usize>(one: K, all: [u8; N], #[skip] _: &Vec<K>) -> usize {
+async fn by_parameter<K: Serialize + Sync, const N: usize>(
+    one: K,
+    all: [u8; N],
+    #[skip] _: &Vec<K>,
+) -> usize {
     let _ = one;
     all.len()
 }
@@ -107,7 +114,9 @@ where
 }
 
 #[cached("unbound", key = (id, type_name::<T>()))]
-async fn unbound<T: Serialize + DeserializeOwned + Clone + Default + Send + Sync>(id: String) -> Option<T> {
+async fn unbound<T: Serialize + DeserializeOwned + Clone + Default + Send + Sync>(
+    id: String,
+) -> Option<T> {
     (!id.is_empty()).then(T::default)
 }
 
@@ -142,8 +151,8 @@ fn is_send<F: Future + Send>(future: F) -> F {
     future
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() {
+#[tokio::test]
+async fn works() {
     let _ = is_send(find::<u32>("a")).await;
     let _ = find::key::<u32>("a");
     let _ = find::pattern::<u32>(None);
@@ -165,11 +174,21 @@ async fn main() {
     let _ = skipped(1, 2_u32).await;
     let _ = skipped::key(1);
     let _ = (is_send(count::<Users>(1)).await, count::key::<Users>(1));
-    let _ = (is_send(skipped_constant::<Users, 3>(1)).await, skipped_constant::key(1));
-    let _ = (is_send(by_parameter(1, [1, 2], &vec![1])).await, by_parameter::key(1, [1, 2]));
+    let _ = (
+        is_send(skipped_constant::<Users, 3>(1)).await,
+        skipped_constant::key(1),
+    );
+    let _ = (
+        is_send(by_parameter(1, [1, 2], &vec![1])).await,
+        by_parameter::key(1, [1, 2]),
+    );
     let _ = by_loader(1, async |id| Ok::<_, String>(id)).await;
     let _ = loaded(1, async || Some(1_u8)).await;
-    let _ = (loaded::key::<u8>(1), loaded::peek::<u8>(1).await, loaded::refresh(1, async || Some(1_u8)).await);
+    let _ = (
+        loaded::key::<u8>(1),
+        loaded::peek::<u8>(1).await,
+        loaded::refresh(1, async || Some(1_u8)).await,
+    );
     loaded::put::<u8>(1, 1_u8).await;
     let _ = is_send(unbound::<u32>(String::new())).await;
     is_send(unbound::put::<u32>(String::new(), 1_u32)).await;

@@ -39,7 +39,9 @@ async fn agents(db: &Db, mut label: String, ids: &[u64]) -> Answer<HashMap<u64, 
 #[cached(keys::row(tenant, ids), batch = ids)]
 async fn rows(tenant: &str, mut ids: Vec<u64>) -> Vec<Option<Arc<String>>> {
     ids.reverse();
-    ids.iter().map(|_| Some(Arc::new(tenant.to_owned()))).collect()
+    ids.iter()
+        .map(|_| Some(Arc::new(tenant.to_owned())))
+        .collect()
 }
 
 struct Repository {
@@ -56,8 +58,12 @@ impl Repository {
 
 fn needs_send<F: Future + Send>(_: F) {}
 
-fn main() {
-    let repository = Repository { cache: Cache::current(), tenant: 1 };
+#[test]
+fn works() {
+    let repository = Repository {
+        cache: Cache::current(),
+        tenant: 1,
+    };
     needs_send(agents(&Db, String::new(), &[1]));
     needs_send(rows("a", vec![1]));
     needs_send(repository.goals(&[1]));

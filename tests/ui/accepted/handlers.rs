@@ -38,7 +38,10 @@ async fn user(State(app): State<App>, Path(id): Path<Uuid>) -> Result<Json<User>
 }
 
 #[cached("members", cache = app.cache)]
-async fn members(State(app): State<App>, Path((org, team)): Path<(Uuid, String)>) -> Json<Vec<User>> {
+async fn members(
+    State(app): State<App>,
+    Path((org, team)): Path<(Uuid, String)>,
+) -> Json<Vec<User>> {
     drop(app);
     let _ = (org, team);
     Json(Vec::new())
@@ -71,7 +74,8 @@ async fn update(Path(id): Path<Uuid>, Json(user): Json<User>) -> Result<Json<Use
     Ok(Json(user))
 }
 
-fn main() {
+#[test]
+fn works() {
     let app = App {
         cache: Cache::current(),
     };
@@ -79,13 +83,24 @@ fn main() {
         .route("/users/{id}", axum::routing::get(user).put(update))
         .route("/orgs/{org}/{team}", axum::routing::get(members));
     let id = Uuid::new_v4();
-    let _ = (user::key(id), members::pattern(Some(id), None), members::key(id, String::new()));
+    let _ = (
+        user::key(id),
+        members::pattern(Some(id), None),
+        members::key(id, String::new()),
+    );
     let page = Page {
         limit: 1,
         after: None,
     };
     let _ = list::key(page, BTreeSet::new());
-    let _ = list(State(Arc::new(app)), Query(Page { limit: 1, after: None }), Json(BTreeSet::new()));
+    drop(list(
+        State(Arc::new(app)),
+        Query(Page {
+            limit: 1,
+            after: None,
+        }),
+        Json(BTreeSet::new()),
+    ));
     let _ = list::pattern(None, Some(BTreeSet::new()));
     let _ = sorted::pattern(Some(Vec::new()));
     drop(sorted(Json(Vec::new())));

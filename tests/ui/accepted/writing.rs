@@ -70,7 +70,11 @@ async fn off(id: u64) -> Distant {
 struct Distant(u64);
 
 #[cached("near:generic", key = (id, std::any::type_name::<T>()), local = "1s")]
-async fn generic<T: Serialize + serde::de::DeserializeOwned + Clone + Default + Send + Sync + 'static>(id: u64) -> Option<T> {
+async fn generic<
+    T: Serialize + serde::de::DeserializeOwned + Clone + Default + Send + Sync + 'static,
+>(
+    id: u64,
+) -> Option<T> {
     (id > 0).then(T::default)
 }
 
@@ -114,7 +118,7 @@ async fn queued(id: u64) {
 
 #[invalidates(near(id), crash_safe = lease, hold_off = settings.lease / 2, cache = cache)]
 async fn times(settings: Settings, lease: Duration, cache: &Cache, id: u64) -> u64 {
-    drop(settings);
+    let Settings { .. } = settings;
     let _ = (lease, cache);
     id
 }
@@ -123,19 +127,43 @@ fn is_send<F: Future + Send>(future: F) -> F {
     future
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() {
-    let settings = || Settings { near: LAG, lease: LAG };
+#[tokio::test]
+async fn works() {
+    let settings = || Settings {
+        near: LAG,
+        lease: LAG,
+    };
     let _ = is_send(near(1)).await.map(|agent| agent.id);
     near::put(1, Agent { id: 1 }).await;
-    let _ = (near::peek(1).await, near::refresh(1).await, seconds(1).await, same(1).await);
-    let _ = (is_send(computed(&settings(), 1)).await, given(1, LAG).await, off(1).await.0);
+    let _ = (
+        near::peek(1).await,
+        near::refresh(1).await,
+        seconds(1).await,
+        same(1).await,
+    );
+    let _ = (
+        is_send(computed(&settings(), 1)).await,
+        given(1, LAG).await,
+        off(1).await.0,
+    );
     computed::put(&settings(), 1, Vec::new()).await;
     given::put(1, LAG, 1_u64).await;
-    let _ = (given::peek(1, LAG).await, off::peek(1).await, generic::<u8>(1).await);
+    let _ = (
+        given::peek(1, LAG).await,
+        off::peek(1).await,
+        generic::<u8>(1).await,
+    );
     generic::put::<u8>(1, 1_u8).await;
-    let _ = (settings().method(1).await, is_send(settings().write(1)).await);
-    let _ = (is_send(refused(1)).await, is_send(aliased(1)).await, is_send(boxed(1)).await, optional(1).await);
+    let _ = (
+        settings().method(1).await,
+        is_send(settings().write(1)).await,
+    );
+    let _ = (
+        is_send(refused(1)).await,
+        is_send(aliased(1)).await,
+        is_send(boxed(1)).await,
+        optional(1).await,
+    );
     is_send(queued(1)).await;
     let _ = is_send(times(settings(), LAG, &Cache::current(), 1)).await;
 }

@@ -22,13 +22,13 @@ impl From<Error> for Failed {
 
 type Answer<T> = Result<T, Failed>;
 
-#[cached("agents", key = id)]
+#[cached("staff", key = id)]
 async fn agent(id: u64) -> Answer<Option<Agent>> {
     let _ = id;
     Ok(None)
 }
 
-#[cached("agents:named", key = name, cache_if = move |agent: &Agent| agent.id > least, tags = ["least:{least}"])]
+#[cached("staff:named", key = name, cache_if = move |agent: &Agent| agent.id > least, tags = ["least:{least}"])]
 async fn named(name: String, #[skip] least: u64) -> Agent {
     Agent { id: least, name }
 }
@@ -44,7 +44,9 @@ async fn shared(id: u64) -> Option<Agent> {
 }
 
 #[cached("pages", key = (page, std::any::type_name::<T>()))]
-async fn page<T: Clone + Send + Sync + Serialize + serde::de::DeserializeOwned>(page: u64) -> Option<T> {
+async fn page<T: Clone + Send + Sync + Serialize + serde::de::DeserializeOwned>(
+    page: u64,
+) -> Option<T> {
     let _ = page;
     None
 }
@@ -60,7 +62,7 @@ async fn rename(id: u64, name: String) -> Answer<Agent> {
 }
 
 #[updates(agent(given.id), on_unreachable = fail)]
-#[invalidates("agents:named:*", agent(result.id))]
+#[invalidates("staff:named:*", agent(result.id))]
 async fn whole(given: Agent) -> Answer<Option<Agent>> {
     Ok(Some(given))
 }
@@ -78,14 +80,20 @@ async fn post(Path(id): Path<u64>, Json(agent): Json<Agent>) -> Json<Agent> {
 }
 
 #[updates(page::<T>(number))]
-async fn generic<T: Clone + Send + Sync + Serialize + serde::de::DeserializeOwned>(number: u64, value: T) -> T {
+async fn generic<T: Clone + Send + Sync + Serialize + serde::de::DeserializeOwned>(
+    number: u64,
+    value: T,
+) -> T {
     let _ = number;
     value
 }
 
 #[updates(agent(result))]
 async fn parameter_of_that_name(result: u64) -> Agent {
-    Agent { id: result, name: String::new() }
+    Agent {
+        id: result,
+        name: String::new(),
+    }
 }
 
 struct Goals {
@@ -115,7 +123,10 @@ impl Goals {
     #[updates(self.goal(id))]
     async fn count(&mut self, id: u64) -> Agent {
         self.count += 1;
-        Agent { id, name: self.count.to_string() }
+        Agent {
+            id,
+            name: self.count.to_string(),
+        }
     }
 
     #[updates(Self::of(id), Goals::of(id + 1))]
@@ -135,7 +146,10 @@ trait Repository {
 impl Repository for Service {
     #[updates(self.goals.goal(id))]
     async fn change(&self, id: u64) -> Agent {
-        Agent { id, name: String::new() }
+        Agent {
+            id,
+            name: String::new(),
+        }
     }
 }
 
@@ -143,7 +157,10 @@ macro_rules! writer {
     ($name:ident, $reader:ident, $id:ident) => {
         #[updates($reader($id))]
         async fn $name($id: u64) -> Agent {
-            Agent { id: $id, name: String::new() }
+            Agent {
+                id: $id,
+                name: String::new(),
+            }
         }
     };
 }
@@ -152,9 +169,12 @@ writer!(made, agent, number);
 
 fn is_send<T: Send>(_: &T) {}
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() {
-    let new = || Agent { id: 1, name: String::new() };
+#[tokio::test]
+async fn works() {
+    let new = || Agent {
+        id: 1,
+        name: String::new(),
+    };
     let call = rename(1, String::new());
     is_send(&call);
     assert!(call.await.is_ok());
@@ -168,7 +188,10 @@ async fn main() {
     assert!(page::<Agent>(5).await.is_some());
     let _ = parameter_of_that_name(7).await;
     let _ = made(1).await;
-    let mut goals = Goals { cache: Cache::current(), count: 0 };
+    let mut goals = Goals {
+        cache: Cache::current(),
+        count: 0,
+    };
     let _ = goals.set(new()).await;
     let _ = goals.count(1).await;
     assert!(goals.goal(1).await.is_some());
