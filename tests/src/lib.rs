@@ -1,5 +1,6 @@
 //! Tools of the integration tests: servers that are real, and waiting that doesn't guess.
 
+mod browser;
 mod certificates;
 mod clock;
 mod eventually;
@@ -8,6 +9,7 @@ mod proxy;
 mod redis_server;
 mod uncalled;
 
+pub use browser::Browser;
 pub use certificates::{Authority, Certified};
 pub use clock::Clock;
 pub use eventually::eventually;

@@ -311,7 +311,7 @@ async fn redis_out_of_memory() {
         );
         #[cached(namespace = "large", key = id, cache = world.cache)]
         async fn large(world: &World, id: u64) -> String {
-            "x".repeat(10_000) + &world.load(id).await.to_string()
+            format!("{}{}", "x".repeat(10_000), world.load(id).await)
         }
         for id in 0..500 {
             world.set_row(id, id);
