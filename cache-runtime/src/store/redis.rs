@@ -33,6 +33,7 @@ mod jobs;
 mod lease;
 pub(crate) mod link;
 mod locking;
+mod looking;
 mod many;
 mod scan;
 mod script;
@@ -41,17 +42,17 @@ mod sweep;
 pub(crate) mod tls;
 mod vitals;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use redis::aio::ConnectionLike;
-use redis::{Client, Pipeline, RedisError, Value};
+use redis::{Client, RedisError, Value};
 
 pub(crate) use self::lease::Asked;
 use self::link::{Link, Live, Settings};
-use self::many::{found, life};
+use self::looking::Lookups;
 use self::script::Call;
-use super::{Address, Seen, StoreError};
-use crate::generations::{self, Field, ROOT, Stamp, Stamping};
+use super::{StoreError, TOGETHER};
+use crate::generations::{self, Field, ROOT};
 use crate::key::Tag;
 #[cfg(feature = "metrics")]
 use crate::meters::Trips;
@@ -75,6 +76,7 @@ pub(crate) struct Redis {
     deadline: Duration,
     /// Of an operation that broke off.
     retries: u32,
+    lookups: Arc<Lookups>,
 }
 
 impl Redis {
@@ -92,6 +94,7 @@ impl Redis {
             link: Link::new(client, settings),
             deadline,
             retries,
+            lookups: Lookups::new(TOGETHER),
         }
     }
 
@@ -109,36 +112,6 @@ impl Redis {
     /// Why there is no connection, where that is known.
     pub(crate) fn why_away(&self) -> Option<String> {
         self.link.why()
-    }
-
-    pub(crate) async fn read(
-        &self,
-        at: Address<'_>,
-        patience: Duration,
-    ) -> Result<Seen, StoreError> {
-        let mut commands = Pipeline::with_capacity(4);
-        commands.get(self.entry(at.key.as_str()));
-        if at.lives {
-            commands.pttl(self.entry(at.key.as_str()));
-        }
-        self.generations(&mut commands, at);
-        let commands = &commands;
-        self.attempt(patience, move |live| async move {
-            let answers = live
-                .connection()
-                .req_packed_commands(commands, 0, commands.len())
-                .await?;
-            let mut answers = answers.into_iter();
-            let entry = found(answers.next().unwrap_or(Value::Nil))?;
-            let lives = if at.lives { answers.next() } else { None };
-            let lives = lives.as_ref().and_then(life);
-            Ok(Seen {
-                entry,
-                stamp: stamp(&live, answers)?,
-                lives,
-            })
-        })
-        .await
     }
 
     /// Removes keys, in one command.
@@ -167,24 +140,6 @@ impl Redis {
     /// Sees to it that near hits soon have a proof again that nothing was missed.
     pub(crate) fn prove(&self) {
         self.link.prove();
-    }
-
-    /// Asks for the generations of all scopes that `at` lies in: one hash for the domain, one for tags.
-    fn generations(&self, commands: &mut Pipeline, at: Address<'_>) {
-        let key = at.key.as_str();
-        let command = commands
-            .cmd("HMGET")
-            .arg(self.domain(generations::domain(key)))
-            .arg(ROOT_NAME);
-        for field in generations::scopes(key) {
-            command.arg(field_name(field));
-        }
-        if !at.tags.is_empty() {
-            let command = commands.cmd("HMGET").arg(self.tags()).arg(ROOT_NAME);
-            for tag in at.tags {
-                command.arg(field_name(tag_field(tag)));
-            }
-        }
     }
 
     async fn run<T>(
@@ -250,29 +205,6 @@ fn mark_of_key(key: &str) -> Vec<u8> {
 
 fn tag_field(tag: &Tag) -> Field {
     generations::scope_of_tag(tag.as_str())
-}
-
-/// The stamp of what the `HMGET`s answered; `None` while a root is missing.
-fn stamp(live: &Live, answers: impl Iterator<Item = Value>) -> Result<Option<Stamp>, RedisError> {
-    let mut stamp = Stamping::new(live.incarnation());
-    for hash in answers {
-        let hash = match hash {
-            Value::Array(hash) => hash,
-            Value::ServerError(error) => return Err(error.into()),
-            other => return Err(unexpected(&other)),
-        };
-        if matches!(hash.first(), None | Some(Value::Nil)) {
-            return Ok(None);
-        }
-        for generation in hash {
-            match generation {
-                Value::BulkString(bytes) => stamp.add(&bytes),
-                Value::Nil => stamp.add(&[]),
-                other => return Err(unexpected(&other)),
-            }
-        }
-    }
-    Ok(Some(stamp.finish()))
 }
 
 fn unexpected(answer: &Value) -> RedisError {

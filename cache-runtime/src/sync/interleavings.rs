@@ -16,6 +16,7 @@ use crate::key::{Key, Pattern, Tag, Target};
 use crate::near::{Keeping, Near};
 use crate::store::memory::Memory;
 use crate::store::{Address, Busy, Filling, Mark, Opening, Ticket};
+use crate::together::{self, Together};
 
 const SCHEDULES: usize = 5_000;
 const LONG: Duration = Duration::from_secs(1_000);
@@ -144,7 +145,8 @@ fn an_announced_write_needs_no_invalidation() {
 fn the_near_cache_keeps_nothing_old() {
     fn look(near: &Near, store: &AtomicU64) -> u64 {
         let (key, tags) = (key(), [Tag::new("t", [])]);
-        if let Some(Some(kept)) = near.look(ORIGIN, &key, &tags) {
+        if let Some(kept) = near.look(ORIGIN, &key, &tags, near.now()) {
+            let kept = kept.value().as_ref().expect("a value");
             return *kept.downcast_ref().expect("a number");
         }
         let stamp = near.stamp(&key, &tags);
@@ -333,6 +335,63 @@ fn a_load_from_before_a_call_is_not_shared_while_a_write_is_announced() {
                 caller.join().expect("no panic");
             }
             drop(host);
+        },
+        SCHEDULES,
+    );
+}
+
+/// Requests that leave together are answered each with its own, while leads pass on and callers are cancelled: nobody hangs.
+#[test]
+fn whoever_waits_together_is_answered() {
+    fn ask(numbers: &Arc<Together<u64, u64>>, request: u64, gives_up: bool) -> u64 {
+        loop {
+            let turn = match numbers.at_once() {
+                Some(lead) => together::Turn::Lead(lead),
+                None => block_on(numbers.wait(request)),
+            };
+            match turn {
+                together::Turn::Answer(answer) => return answer,
+                together::Turn::Again => {}
+                together::Turn::Lead(lead) => {
+                    let others = lead.others();
+                    thread::yield_now();
+                    if gives_up {
+                        return request + 1;
+                    }
+                    for other in others {
+                        let answer = other.request + 1;
+                        other.answer(answer);
+                    }
+                    return request + 1;
+                }
+            }
+        }
+    }
+
+    shuttle::check_random(
+        || {
+            let numbers = Together::new(3);
+            let callers: Vec<_> = (0..5)
+                .map(|request| {
+                    let numbers = numbers.clone();
+                    thread::spawn(move || {
+                        if request == 0 {
+                            // Polled once, and dropped, perhaps with a lead.
+                            let mut turn = Box::pin(numbers.wait(request));
+                            let mut nobody =
+                                std::task::Context::from_waker(std::task::Waker::noop());
+                            let _ = turn.as_mut().poll(&mut nobody);
+                            return;
+                        }
+                        assert_eq!(ask(&numbers, request, request == 1), request + 1);
+                    })
+                })
+                .collect();
+            for caller in callers {
+                caller.join().expect("no panic");
+            }
+            let free = [numbers.at_once(), numbers.at_once()];
+            assert!(free.iter().all(Option::is_some), "a lead was lost");
         },
         SCHEDULES,
     );

@@ -37,6 +37,7 @@ mod stale;
 mod stored_bytes;
 mod switches;
 mod tls;
+mod together;
 mod transactions;
 mod undelivered;
 mod updates;

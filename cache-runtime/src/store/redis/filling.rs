@@ -5,10 +5,9 @@ use std::time::Duration;
 use redis::{RedisError, Value};
 
 use super::link::Live;
+use super::looking::stamp;
 use super::script::{self, Call, Script};
-use super::{
-    Redis, TAGS, field_name, link, mark_of_key, milliseconds, stamp, tag_field, unexpected,
-};
+use super::{Redis, TAGS, field_name, link, mark_of_key, milliseconds, tag_field, unexpected};
 use crate::envelope::HEADER;
 use crate::generations;
 use crate::key::Key;

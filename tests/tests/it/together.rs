@@ -1,0 +1,133 @@
+//! Look-ups that wait at the same moment leave together; each gets its own answer, whatever becomes of the others.
+
+use cache_runtime::{Cache, KeyPart, Tag, cached};
+use cache_tests::{Direction, Proxy, RedisServer};
+use futures_util::FutureExt;
+use futures_util::future::join_all;
+
+use crate::world::{World, patient};
+
+#[cached(namespace = "rows", ttl = "1h", key = id, cache = world.cache)]
+async fn row(world: &World, id: u64) -> u64 {
+    world.load(id).await
+}
+
+#[cached(namespace = "deep", ttl = "1h", key = (id, third), tags = ["third:{third}"], cache = world.cache)]
+async fn deep(world: &World, id: u64, third: u64) -> u64 {
+    world.load(id).await
+}
+
+#[cached(namespace = "aged", ttl = "1h", stale_if_error = "1h", key = id, cache = world.cache)]
+async fn aged(world: &World, id: u64) -> Result<String, String> {
+    Ok(format!("{id} {}", world.load(id).await))
+}
+
+/// Look-ups of so many callers as the server has seen them.
+async fn trips(server: &RedisServer) -> usize {
+    let stats = server.commandstats().await;
+    let of = |name: &str| stats.get(name).copied().unwrap_or_default();
+    usize::try_from(of("get") + of("mget")).unwrap()
+}
+
+#[tokio::test]
+async fn many_hits_at_a_time_take_few_round_trips() {
+    let world = World::redis().await;
+    join_all((0..1_000).map(|id| row(&world, id))).await;
+    let before = trips(world.server()).await;
+    let answers = join_all((0..1_000).map(|id| row(&world, id))).await;
+    assert!(
+        (0..1_000)
+            .zip(answers)
+            .all(|(id, answer)| answer == world.row(id))
+    );
+    let together = trips(world.server()).await - before;
+    assert!(together < 20, "{together} round trips");
+    assert_eq!(world.loads(), 1_000);
+    // One caller does not gain by it, nor wait for it.
+    let before = world.server().commandstats().await.get("mget").copied();
+    for id in 0..10 {
+        row(&world, id).await;
+    }
+    assert_eq!(
+        world.server().commandstats().await.get("mget").copied(),
+        before
+    );
+}
+
+#[tokio::test]
+async fn functions_of_every_kind_share_a_round_trip() {
+    let world = World::redis().await;
+    let ids = || 0..90_u64;
+    let all = async || {
+        let before = (world.loads(), trips(world.server()).await);
+        let rows = join_all(ids().map(|id| row(&world, id)));
+        let deeps = join_all(ids().map(|id| deep(&world, id, id % 3)));
+        let ageds = join_all(ids().map(|id| aged(&world, id)));
+        let (rows, deeps, ageds) = futures_util::join!(rows, deeps, ageds);
+        for (at, id) in ids().enumerate() {
+            let value = world.row(id);
+            assert_eq!(
+                (rows[at], deeps[at], &ageds[at]),
+                (value, value, &Ok(format!("{id} {value}")))
+            );
+        }
+        (
+            world.loads() - before.0,
+            trips(world.server()).await - before.1,
+        )
+    };
+    assert_eq!(all().await.0, 270);
+    let (loads, together) = all().await;
+    assert_eq!(loads, 0);
+    assert!(together < 12, "{together} round trips");
+    // Each is made old in another way, and no more than that.
+    for id in ids() {
+        world.set_row(id, id + 1_000);
+    }
+    let part: [&dyn KeyPart; 1] = [&1_u64];
+    world.cache.invalidate([Tag::new("third", part)]).await;
+    world.cache.invalidate([deep::pattern(None, Some(0))]).await;
+    world
+        .cache
+        .invalidate([row::pattern(None), aged::pattern(None)])
+        .await;
+    world
+        .cache
+        .invalidate(ids().filter(|id| id % 3 == 2).map(|id| deep::key(id, 2)))
+        .await;
+    assert_eq!(all().await.0, 270);
+    assert_eq!(all().await.0, 0);
+}
+
+/// Nobody waits longer for those that it shares a round trip with than it would alone, and those that give up hold nobody.
+#[tokio::test]
+async fn a_server_that_hangs_holds_nobody() {
+    let server = RedisServer::start().await;
+    let proxy = Proxy::start(server.port()).await;
+    let world = World::over(
+        patient(Cache::builder().redis(proxy.url()))
+            .build()
+            .unwrap(),
+        None,
+    );
+    join_all((0..300).map(|id| row(&world, id))).await;
+    proxy.hold(Direction::ToClient, true);
+    let mut given_up: Vec<_> = (0..50).map(|id| Box::pin(row(&world, id))).collect();
+    for call in &mut given_up {
+        assert!(call.now_or_never().is_none());
+    }
+    let waiting = (50..300).map(|id| row(&world, id));
+    let waiting = join_all(waiting);
+    let mut waiting = std::pin::pin!(waiting);
+    assert!(waiting.as_mut().now_or_never().is_none());
+    drop(given_up);
+    proxy.hold(Direction::ToClient, false);
+    assert!(
+        waiting
+            .await
+            .into_iter()
+            .zip(50..)
+            .all(|(answer, id)| answer == world.row(id))
+    );
+    assert_eq!(world.loads(), 300, "all were hits");
+}
