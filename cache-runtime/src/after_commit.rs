@@ -133,6 +133,11 @@ impl Held {
         CURRENT.try_with(Arc::clone).ok()
     }
 
+    /// Whether there is one.
+    pub(crate) fn is_any() -> bool {
+        CURRENT.try_with(|_| ()).is_ok()
+    }
+
     /// Whether the transaction around the present task holds back something that names `key` or one of `tags`.
     pub(crate) fn names(engine: &Arc<Engine>, key: &Key, tags: &[Tag]) -> bool {
         CURRENT

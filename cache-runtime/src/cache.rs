@@ -239,6 +239,13 @@ impl Cache {
     }
 }
 
+impl Cache {
+    /// Asks the default cache, if it has been made: `false` where it has not.
+    pub(crate) fn with_installed(ask: impl FnOnce(&Arc<Engine>) -> bool) -> bool {
+        INSTALLED.load().as_ref().is_some_and(ask)
+    }
+}
+
 impl fmt::Debug for Cache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cache")

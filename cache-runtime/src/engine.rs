@@ -7,6 +7,7 @@ mod budget;
 mod by_hand;
 mod contests;
 mod lease;
+mod near_hit;
 mod observing;
 mod packing;
 mod remembering;

@@ -46,20 +46,31 @@ pub(crate) struct Near {
     keys: Box<[AtomicU64]>,
     /// Moved when anything may have been missed.
     base: AtomicU64,
+    /// Moved after any of the counters has moved: while it stands still, no stamp changes.
+    changes: AtomicU64,
     /// Whether any function has asked for a near cache.
     wanted: AtomicBool,
     epoch: Instant,
-    /// When the last proof was asked for, in microseconds after `epoch`.
+    /// When the last proof was asked for: a [`Now`].
     proven: AtomicU64,
-    /// `None`: nothing is pushed, as this process alone writes.
-    bound: Option<Duration>,
+    /// How old the last proof may be, in nanoseconds; `None`: nothing is pushed, as this process alone writes.
+    bound: Option<u64>,
 }
 
+/// Nanoseconds after a near cache was made: for five centuries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Now(u64);
+
+/// What is kept of a key.
 #[derive(Clone)]
-struct Kept {
+pub(crate) struct Kept(Arc<Entry>);
+
+struct Entry {
     value: Value,
     stamp: Stamp,
-    expires: Instant,
+    /// How many [`changes`](Near::changes) there had been when the stamp was last found to be the present one.
+    checked: AtomicU64,
+    expires: Now,
     weight: u64,
 }
 
@@ -68,7 +79,7 @@ struct Weight;
 
 impl Weighter<(u32, Box<str>), Kept> for Weight {
     fn weight(&self, (_, key): &(u32, Box<str>), kept: &Kept) -> u64 {
-        key.len() as u64 + kept.weight + OVERHEAD
+        key.len() as u64 + kept.0.weight + OVERHEAD
     }
 }
 
@@ -92,10 +103,11 @@ impl Near {
             generations: Counters::new(),
             keys: (0..KEYS).map(|_| AtomicU64::new(0)).collect(),
             base: AtomicU64::new(0),
+            changes: AtomicU64::new(0),
             wanted: AtomicBool::new(false),
             epoch: Instant::now(),
             proven: AtomicU64::new(0),
-            bound,
+            bound: bound.map(nanoseconds),
         }
     }
 
@@ -107,14 +119,27 @@ impl Near {
         self.generations.stamp(stamp, key, tags)
     }
 
-    /// The value of `key`, if it is kept, current and proven.
-    pub(crate) fn look(&self, origin: u32, key: &Key, tags: &[Tag]) -> Option<Value> {
-        let name = (origin, key.as_str());
-        let kept = self.values.get(&Name(name))?;
-        let now = Instant::now();
+    /// What is kept of `key`, if it is current and proven.
+    #[inline]
+    pub(crate) fn look(&self, origin: u32, key: &Key, tags: &[Tag], now: Now) -> Option<Kept> {
+        let kept = self.values.get(&Name((origin, key.as_str())))?;
+        let entry = &*kept.0;
         let current =
-            self.is_proven(now) && kept.expires > now && kept.stamp == self.stamp(key, tags);
-        current.then_some(kept.value)
+            entry.expires > now && self.is_proven(now) && self.is_current(entry, key, tags);
+        current.then_some(kept)
+    }
+
+    /// Whether nothing was invalidated since `entry` was kept. Where nothing at all was since it was last asked, no stamp is made.
+    fn is_current(&self, entry: &Entry, key: &Key, tags: &[Tag]) -> bool {
+        let changes = self.changes.load(Ordering::Acquire);
+        if entry.checked.load(Ordering::Relaxed) == changes {
+            return true;
+        }
+        let current = entry.stamp == self.stamp(key, tags);
+        if current {
+            entry.checked.store(changes, Ordering::Relaxed);
+        }
+        current
     }
 
     /// Keeps `value`, unless an invalidation has come since `keeping.stamp` was taken.
@@ -126,17 +151,18 @@ impl Near {
         value: Value,
         keeping: Keeping,
     ) {
-        let Some(expires) = Instant::now().checked_add(keeping.ttl) else {
-            return;
-        };
+        let changes = self.changes.load(Ordering::Acquire);
         if keeping.stamp == self.stamp(key, tags) {
-            let kept = Kept {
+            let expires = self.now().0.saturating_add(nanoseconds(keeping.ttl));
+            let entry = Entry {
                 value,
                 stamp: keeping.stamp,
-                expires,
+                checked: AtomicU64::new(changes),
+                expires: Now(expires),
                 weight: keeping.size as u64,
             };
-            self.values.insert((origin, key.as_str().into()), kept);
+            let name = (origin, key.as_str().into());
+            self.values.insert(name, Kept(Arc::new(entry)));
         }
     }
 
@@ -156,11 +182,13 @@ impl Near {
                 self.key(text).fetch_add(1, Ordering::AcqRel);
             }
         }
+        self.changes.fetch_add(1, Ordering::AcqRel);
     }
 
     /// Makes everything old: something may have been missed.
     pub(crate) fn reset(&self) {
         self.base.fetch_add(1, Ordering::AcqRel);
+        self.changes.fetch_add(1, Ordering::AcqRel);
     }
 
     /// The server was asked at `sent` how many pushes there were, and has answered `counted`: all that it sent before have been
@@ -169,26 +197,32 @@ impl Near {
         if heard.fetch_max(counted, Ordering::AcqRel) < counted {
             self.reset();
         }
-        let sent = sent.saturating_duration_since(self.epoch).as_micros();
-        self.proven
-            .fetch_max(u64::try_from(sent).unwrap_or(u64::MAX), Ordering::AcqRel);
+        self.proven.fetch_max(self.at(sent).0, Ordering::AcqRel);
+    }
+
+    /// The time, for [`look`](Self::look).
+    #[inline]
+    pub(crate) fn now(&self) -> Now {
+        self.at(Instant::now())
+    }
+
+    fn at(&self, instant: Instant) -> Now {
+        Now(nanoseconds(instant.saturating_duration_since(self.epoch)))
     }
 
     /// Whether the last proof is young enough for hits at `now`.
-    fn is_proven(&self, now: Instant) -> bool {
+    fn is_proven(&self, now: Now) -> bool {
         self.bound.is_none_or(|bound| self.unproven(now) <= bound)
     }
 
     /// Whether the last proof is so old that it is time for another.
-    pub(crate) fn wants_proof(&self) -> bool {
+    pub(crate) fn wants_proof(&self, now: Now) -> bool {
         self.bound
-            .is_some_and(|bound| self.unproven(Instant::now()) > bound / 2)
+            .is_some_and(|bound| self.unproven(now) > bound / 2)
     }
 
-    fn unproven(&self, now: Instant) -> Duration {
-        let proven = Duration::from_micros(self.proven.load(Ordering::Acquire));
-        now.saturating_duration_since(self.epoch)
-            .saturating_sub(proven)
+    fn unproven(&self, now: Now) -> u64 {
+        now.0.saturating_sub(self.proven.load(Ordering::Acquire))
     }
 
     /// From now on pushes are wanted.
@@ -207,6 +241,23 @@ impl Near {
 
     fn key(&self, key: &str) -> &AtomicU64 {
         &self.keys[xxh3_64(key.as_bytes()) as usize % KEYS]
+    }
+}
+
+impl Kept {
+    /// The value; `None` when the answer was "nothing there".
+    pub(crate) fn value(&self) -> &Value {
+        &self.0.value
+    }
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+impl std::fmt::Debug for Kept {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Kept").finish_non_exhaustive()
     }
 }
 

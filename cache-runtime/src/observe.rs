@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -14,6 +14,8 @@ use crate::near::Near;
 use crate::outbox::Outbox;
 use crate::report::some_seconds;
 use crate::site::Site;
+use crate::slots::Slots;
+use crate::sync::{Mutex, lock};
 
 #[cfg(feature = "metrics")]
 macro_rules! metric {
@@ -230,7 +232,9 @@ pub(crate) struct Register {
     series: Series,
     since: Instant,
     /// By the site's number.
-    functions: RwLock<Vec<Option<Arc<Function>>>>,
+    functions: Slots<Arc<Function>>,
+    /// Held while one is entered.
+    entering: Mutex<()>,
 }
 
 impl Register {
@@ -239,38 +243,27 @@ impl Register {
             analytics,
             series,
             since: Instant::now(),
-            functions: RwLock::default(),
+            functions: Slots::new(),
+            entering: Mutex::new(()),
         }
     }
 
-    pub(crate) fn function(&self, site: &'static Site) -> Arc<Function> {
+    #[inline]
+    pub(crate) fn function(&self, site: &'static Site) -> &Arc<Function> {
         let number = site.number();
-        let known = self
-            .functions
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Some(Some(function)) = known.get(number) {
-            return function.clone();
-        }
-        drop(known);
-        self.enter(site, number)
+        let known = self.functions.get(number);
+        known.unwrap_or_else(|| self.enter(site, number))
     }
 
     #[cold]
-    fn enter(&self, site: &'static Site, number: usize) -> Arc<Function> {
-        let mut functions = self
-            .functions
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        if functions.len() <= number {
-            functions.resize_with(number + 1, || None);
-        }
-        if let Some(function) = &functions[number] {
-            return function.clone();
+    fn enter(&self, site: &'static Site, number: usize) -> &Arc<Function> {
+        let _entering = lock(&self.entering);
+        if let Some(function) = self.functions.get(number) {
+            return function;
         }
         let origin = site.origin();
         // Those that are declared to share their keys have one origin.
-        let twin = functions.iter().flatten().find(|other| {
+        let twin = self.functions.iter().find(|other| {
             let same_keys = !site.template.is_empty() && other.site.template == site.template;
             same_keys && (other.origin != origin || site.rivals(other.site))
         });
@@ -295,17 +288,12 @@ impl Register {
                 .then(|| Box::new(Analysis::new(site.shows_keys()))),
             shadowed: twin.is_some(),
         });
-        functions[number] = Some(function.clone());
-        function
+        self.functions.get_or_init(number, || function)
     }
 
     /// All of them.
     pub(crate) fn functions(&self) -> Vec<Arc<Function>> {
-        let functions = self
-            .functions
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        functions.iter().flatten().cloned().collect()
+        self.functions.iter().cloned().collect()
     }
 
     /// How long the cache has been there.

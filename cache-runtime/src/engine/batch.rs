@@ -7,7 +7,7 @@ use super::budget::Budget;
 use super::session::{self, Flight, Found, Loading, Session};
 use super::storing::Loaded;
 use crate::flight::{Seat, Turn};
-use crate::near;
+use crate::near::{self, Kept};
 use crate::policy::SingleFlight;
 use crate::scope::Mode;
 use crate::source::Source;
@@ -16,7 +16,7 @@ use crate::store::{Opening, StoreError, Ticket};
 /// What a look at one key of a batch brought.
 #[derive(Debug)]
 pub(crate) enum Glance {
-    Near(near::Value),
+    Near(Kept),
     Found(Found),
     /// It has to be loaded.
     Missed(Miss),

@@ -18,7 +18,7 @@ use crate::envelope::{self, Head, Label, Rejected};
 use crate::flight::{Leader, Seat, Turn};
 use crate::generations::Stamp;
 use crate::key::{Key, Tag};
-use crate::near::{self, Keeping};
+use crate::near::{self, Keeping, Kept};
 use crate::observe::Function;
 use crate::outbox::Outbox;
 use crate::policy::{Policy, SingleFlight};
@@ -51,7 +51,7 @@ pub(crate) struct Request<'a> {
 pub(crate) struct Session<'a> {
     pub(super) engine: &'a Arc<Engine>,
     pub(super) request: Request<'a>,
-    pub(super) function: Arc<Function>,
+    pub(super) function: &'a Function,
     /// How closely it is looked at.
     pub(super) weight: Weight,
     pub(super) budget: Budget,
@@ -76,7 +76,7 @@ pub(crate) struct Session<'a> {
 #[derive(Debug)]
 pub(crate) enum Step {
     /// The near cache has it.
-    Near(near::Value),
+    Near(Kept),
     /// Decode this.
     Found(Found),
     /// Another caller's load failed with this.
@@ -154,7 +154,7 @@ impl Engine {
         }
         let function = self.register.function(request.site);
         let watched = match is_call {
-            true => Watched::of(&request, &function, None),
+            true => Watched::of(&request, function, None),
             false => None,
         };
         Session {
@@ -252,17 +252,18 @@ impl<'a> Session<'a> {
     }
 
     /// A near hit; otherwise prepares to keep what the call will bring.
-    pub(super) async fn look_near(&mut self) -> Result<Option<near::Value>, StoreError> {
+    pub(super) async fn look_near(&mut self) -> Result<Option<Kept>, StoreError> {
         if self.local.is_none() || self.near.is_some() {
             return Ok(None);
         }
         let engine = self.engine;
         let (key, tags) = (self.request.key, self.request.tags);
-        if engine.near.wants_proof() {
+        let now = engine.near.now();
+        if engine.near.wants_proof(now) {
             engine.store.prove();
         }
         if self.request.mode == Mode::Usual
-            && let Some(value) = engine.near.look(self.function.origin, key, tags)
+            && let Some(value) = engine.near.look(self.function.origin, key, tags, now)
         {
             return Ok(Some(value));
         }
@@ -705,9 +706,7 @@ impl<'a> Session<'a> {
     /// Counts that the near cache answered the call.
     pub(crate) fn served_near(&mut self) {
         self.source = Source::NearHit;
-        self.function.counters.near_hits.one();
-        self.analyse_hit(0);
-        tracing::debug!(key = %self.request.key, "near cache hit");
+        self.engine.count_near_hit(self.function, &self.request);
     }
 
     /// Counts that `found` answered the call, and keeps its value in the near cache.

@@ -18,7 +18,7 @@ pub(crate) struct Watched {
 impl Session<'_> {
     /// A span where anybody listens, of a call for so many keys of which this is the first.
     pub(crate) fn watch_batch(&self, keys: usize) -> Option<Box<Watched>> {
-        Watched::of(&self.request, &self.function, Some(keys))
+        Watched::of(&self.request, self.function, Some(keys))
     }
 
     /// What the function's body runs in.
@@ -34,8 +34,12 @@ impl Watched {
         function: &Function,
         keys: Option<usize>,
     ) -> Option<Box<Self>> {
-        let listens = tracing::span_enabled!(target: "cache_runtime::call", Level::DEBUG);
-        listens.then(|| Self::begin(request, function, keys))
+        Self::is_wanted().then(|| Self::begin(request, function, keys))
+    }
+
+    /// Whether anybody listens.
+    pub(super) fn is_wanted() -> bool {
+        tracing::span_enabled!(target: "cache_runtime::call", Level::DEBUG)
     }
 
     #[cold]

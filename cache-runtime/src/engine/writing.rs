@@ -85,7 +85,7 @@ impl Pledge {
     ) -> Self {
         Self {
             engine: engine.clone(),
-            function: engine.register.function(site),
+            function: engine.register.function(site).clone(),
             targets,
             hold_off: hold_off.max(engine.hold_off),
             held: Held::current(),

@@ -233,7 +233,7 @@ impl HealthAnswer {
 pub(super) struct EntryAnswer {
     key: String,
     /// `null` where it is not shown, as `state` tells.
-    #[schema(value_type = Option<Object>)]
+    #[schema(value_type = Value)]
     value: Value,
     /// `shown`, `nothing` (the answer was `None`), `encrypted`, `opaque` (a codec without names), or `unreadable`.
     state: &'static str,

@@ -25,7 +25,7 @@ fn keep(near: &Near, key: &Key, tags: &[Tag], stamp: Stamp) {
 }
 
 fn has(near: &Near, key: &Key, tags: &[Tag]) -> bool {
-    near.look(ORIGIN, key, tags).is_some()
+    near.look(ORIGIN, key, tags, near.now()).is_some()
 }
 
 #[test]
@@ -123,15 +123,16 @@ fn without_a_young_proof_there_are_no_hits() {
     let bound = Duration::from_secs(1000);
     let (near, row) = (Near::new(1 << 20, Some(bound)), key("rows:a:7"));
     keep(&near, &row, &[], near.stamp(&row, &[]));
-    assert!(has(&near, &row, &[]) && !near.wants_proof());
+    assert!(has(&near, &row, &[]) && !near.wants_proof(near.now()));
     let later = near.epoch + bound;
-    assert!(near.is_proven(later) && !near.is_proven(later + Duration::from_millis(1)));
+    let is_proven = |instant| near.is_proven(near.at(instant));
+    assert!(is_proven(later) && !is_proven(later + Duration::from_millis(1)));
     let heard = AtomicU64::new(7);
     near.prove(later, 7, &heard);
-    assert!(near.is_proven(later + bound));
+    assert!(is_proven(later + bound));
     near.prove(near.epoch, 6, &heard);
     assert!(
-        near.is_proven(later + bound),
+        is_proven(later + bound),
         "an older proof takes nothing back"
     );
 }

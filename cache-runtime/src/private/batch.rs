@@ -290,7 +290,7 @@ where
         let (mut missed, mut misses) = (Vec::new(), Vec::new());
         for (at, glance) in glances.into_iter().enumerate() {
             match glance {
-                Glance::Near(kept) => match self.stored.near_answer(&kept) {
+                Glance::Near(kept) => match self.stored.near_answer(kept.value()) {
                     Some(value) => {
                         pending[at].session.served_near();
                         pending[at].value = Some(value);

@@ -20,8 +20,12 @@ pub async fn cached<R, S: Shape<R>, F: Future<Output = R> + Unpin>(
     rules: Rules<'_, R, S::Value>,
     load: F,
 ) -> R {
+    let mode = call.mode();
+    if let Some(answer) = call.near_answer(mode, stored) {
+        return answer;
+    }
     let cache = call.of_cache();
-    let mut session = cache.engine.call(call.request(call.mode()));
+    let mut session = cache.engine.call(call.request(mode));
     let answer = match look(&mut session, stored, &rules).await {
         Looked::Answer { answer, .. } => answer,
         Looked::Load(loading) => {
@@ -41,8 +45,12 @@ pub async fn cached_within<R, S: Shape<R>, F: Future<Output = R> + Unpin>(
     rules: Rules<'_, R, S::Value>,
     load: F,
 ) -> R {
+    let mode = call.mode();
+    if let Some(answer) = call.near_answer(mode, stored) {
+        return answer;
+    }
     let cache = call.of_cache();
-    let mut session = cache.engine.call(call.request(call.mode()));
+    let mut session = cache.engine.call(call.request(mode));
     let answer = match look(&mut session, stored, &rules).await {
         Looked::Answer { answer, .. } => answer,
         Looked::Load(loading) => {
@@ -68,8 +76,12 @@ where
     L: FnOnce() -> F,
     F: Future<Output = R> + Send + Unpin + 'static,
 {
+    let mode = call.mode();
+    if let Some(answer) = call.near_answer(mode, stored) {
+        return answer;
+    }
     let cache = call.of_cache();
-    let mut session = cache.engine.call(call.request(call.mode()));
+    let mut session = cache.engine.call(call.request(mode));
     let answer = match look(&mut session, stored, &rules).await {
         Looked::Answer { answer, refresh } => {
             if let Some((head, place)) = refresh.and_then(|head| Some((head, session.place()?))) {
@@ -136,7 +148,7 @@ async fn look<R, S: Shape<R>>(
     loop {
         match session.step().await {
             Step::Near(kept) => {
-                if let Some(answer) = stored.near_answer(&kept) {
+                if let Some(answer) = stored.near_answer(kept.value()) {
                     session.served_near();
                     return Looked::Answer {
                         answer,

@@ -100,6 +100,33 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// The answer of a call that the near cache can give at once.
+    #[inline]
+    pub(super) fn near_answer<R, S: Shape<R>>(
+        &self,
+        mode: Mode,
+        stored: Stored<R, S>,
+    ) -> Option<R> {
+        stored.near?;
+        let mut answer = None;
+        self.near_hit(mode, &mut |kept| {
+            answer = stored.near_answer(kept);
+            answer.is_some()
+        });
+        answer
+    }
+
+    fn near_hit(&self, mode: Mode, take: &mut dyn FnMut(&near::Value) -> bool) {
+        if self.policy.local.is_none() {
+            return;
+        }
+        let request = self.request(mode);
+        match self.cache {
+            Some(cache) => cache.engine.near_hit(&request, take),
+            None => Cache::with_installed(|engine| engine.near_hit(&request, take)),
+        };
+    }
+
     /// What the cache is to make of `answer`.
     pub fn judge<R, S: Shape<R>>(
         &self,

@@ -104,6 +104,8 @@ struct Shared {
     /// Attempts to connect since an operation has last succeeded.
     fruitless: AtomicU32,
     state: watch::Sender<State>,
+    /// Whether the state is [`State::Down`]: each call asks, and all threads.
+    down: AtomicBool,
     /// Why there is no connection, or was none.
     why: Mutex<Option<String>>,
 }
@@ -134,6 +136,7 @@ impl Link {
             client,
             settings,
             state: watch::Sender::new(State::New),
+            down: AtomicBool::new(false),
             why: Mutex::new(None),
         };
         Self {
@@ -185,7 +188,7 @@ impl Link {
 
     /// Whether the circuit is open: there is no connection, and one is being made.
     pub(crate) fn is_down(&self) -> bool {
-        let down = matches!(*self.shared.state.borrow(), State::Down);
+        let down = self.shared.down.load(Ordering::Acquire);
         if down {
             // The runtime that connects may have ended.
             self.see_to_connecting();
@@ -235,6 +238,7 @@ impl Link {
             let current = matches!(state, State::Live(current) if Arc::ptr_eq(current, live));
             if current {
                 *state = State::Down;
+                self.shared.down.store(true, Ordering::Release);
             }
             current
         });
@@ -338,7 +342,7 @@ impl Shared {
             let error =
                 match tokio::time::timeout(self.settings.connect_timeout, self.handshake()).await {
                     Ok(Ok(live)) => {
-                        self.state.send_replace(State::Live(Arc::new(live)));
+                        self.turn(State::Live(Arc::new(live)));
                         tracing::info!(server = %self, "connected to Redis");
                         return;
                     }
@@ -346,13 +350,22 @@ impl Shared {
                     Err(_) => "no answer within the connect timeout".to_owned(),
                 };
             *lock(&self.why) = Some(error.clone());
-            let was_new = matches!(self.state.send_replace(State::Down), State::New);
+            let was_new = matches!(*self.state.borrow(), State::New);
+            self.turn(State::Down);
             if was_new {
                 tracing::error!(server = %self, %error, "cannot connect to Redis; the sources answer until it is there");
             } else {
                 tracing::debug!(server = %self, %error, "cannot connect to Redis");
             }
         }
+    }
+
+    fn turn(&self, next: State) {
+        self.state.send_modify(|state| {
+            let down = matches!(next, State::Down);
+            *state = next;
+            self.down.store(down, Ordering::Release);
+        });
     }
 
     /// Connects, and learns which run of the server this is and which history its data has: a server that was demoted and promoted
