@@ -20,6 +20,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::generations::{self, Counters, Stamp, Stamping};
 use crate::key::{Key, Tag, Target};
+use crate::source::Freshness;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 mod push;
@@ -59,8 +60,16 @@ pub(crate) struct Near {
 struct Kept {
     value: Value,
     stamp: Stamp,
+    loaded: Option<Instant>,
     expires: Instant,
     weight: u64,
+}
+
+/// A kept value that may be answered.
+#[derive(Debug, Clone)]
+pub(crate) struct Hit {
+    pub(crate) value: Value,
+    pub(crate) freshness: Freshness,
 }
 
 #[derive(Clone)]
@@ -76,6 +85,8 @@ impl Weighter<(u32, Box<str>), Kept> for Weight {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Keeping {
     pub(crate) stamp: Stamp,
+    /// How long ago it was loaded.
+    pub(crate) age: Option<Duration>,
     pub(crate) ttl: Duration,
     /// Bytes of the encoded value.
     pub(crate) size: usize,
@@ -108,13 +119,19 @@ impl Near {
     }
 
     /// The value of `key`, if it is kept, current and proven.
-    pub(crate) fn look(&self, origin: u32, key: &Key, tags: &[Tag]) -> Option<Value> {
+    pub(crate) fn look(&self, origin: u32, key: &Key, tags: &[Tag]) -> Option<Hit> {
         let name = (origin, key.as_str());
         let kept = self.values.get(&Name(name))?;
         let now = Instant::now();
         let current =
             self.is_proven(now) && kept.expires > now && kept.stamp == self.stamp(key, tags);
-        current.then_some(kept.value)
+        current.then(|| Hit {
+            freshness: Freshness {
+                age: kept.loaded.map(|loaded| now - loaded),
+                fresh: kept.expires - now,
+            },
+            value: kept.value,
+        })
     }
 
     /// Keeps `value`, unless an invalidation has come since `keeping.stamp` was taken.
@@ -126,13 +143,15 @@ impl Near {
         value: Value,
         keeping: Keeping,
     ) {
-        let Some(expires) = Instant::now().checked_add(keeping.ttl) else {
+        let now = Instant::now();
+        let Some(expires) = now.checked_add(keeping.ttl) else {
             return;
         };
         if keeping.stamp == self.stamp(key, tags) {
             let kept = Kept {
                 value,
                 stamp: keeping.stamp,
+                loaded: keeping.age.and_then(|age| now.checked_sub(age)),
                 expires,
                 weight: keeping.size as u64,
             };

@@ -144,13 +144,15 @@ fn an_announced_write_needs_no_invalidation() {
 fn the_near_cache_keeps_nothing_old() {
     fn look(near: &Near, store: &AtomicU64) -> u64 {
         let (key, tags) = (key(), [Tag::new("t", [])]);
-        if let Some(Some(kept)) = near.look(ORIGIN, &key, &tags) {
+        let hit = near.look(ORIGIN, &key, &tags);
+        if let Some(kept) = hit.and_then(|hit| hit.value) {
             return *kept.downcast_ref().expect("a number");
         }
         let stamp = near.stamp(&key, &tags);
         let value = store.load(Ordering::SeqCst);
         let keeping = Keeping {
             stamp,
+            age: None,
             ttl: LONG,
             size: 8,
         };
