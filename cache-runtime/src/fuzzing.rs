@@ -8,6 +8,8 @@ use crate::codec::{Codec, Storable as _};
 use crate::compression::Compression;
 use crate::envelope::{self, HEADER};
 use crate::key::{Key, Pattern, Target};
+#[cfg(feature = "tower")]
+use crate::layer::names;
 use crate::near;
 
 /// The most that a compressed value may become here.
@@ -105,6 +107,17 @@ pub fn push(bytes: &[u8]) {
     }
 }
 
+/// A list of tags names nothing that it does not hold, and what stands first in it, whatever comes behind.
+#[cfg(feature = "tower")]
+pub fn if_none_match(bytes: &[u8]) {
+    for tag in [&b"\"\""[..], b"\"a\"", b"\"b,\""] {
+        let holds = bytes.windows(tag.len()).any(|part| part == tag);
+        let any = bytes.trim_ascii() == b"*";
+        assert!(holds || any || !names(bytes, tag));
+        assert!(names(&[tag, b",", bytes].concat(), tag));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -127,5 +140,7 @@ mod tests {
         try_all("value", super::value);
         try_all("pattern", super::pattern);
         try_all("push", super::push);
+        #[cfg(feature = "tower")]
+        try_all("if_none_match", super::if_none_match);
     }
 }

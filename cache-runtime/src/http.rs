@@ -27,7 +27,9 @@ use utoipa_axum::routes;
 use self::access::{Access, Bearer, Guard};
 pub use self::access::{Scope, Token};
 use self::problem::Problem;
-pub use self::shapes::{cache_health, cache_stats, performance, service_health};
+pub use self::shapes::{
+    cache_health, cache_stats, database_performance, performance, service_health,
+};
 use crate::cache::Cache;
 #[cfg(feature = "jobs")]
 use crate::jobs::RunningJobs;

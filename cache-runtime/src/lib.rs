@@ -147,6 +147,12 @@
 //! `dashboards/grafana.json`, in the repository, shows them. For OpenTelemetry, the crate [`metrics-exporter-otel`](https://docs.rs/metrics-exporter-otel) is a recorder over a meter of
 //! the OpenTelemetry SDK, which sends what it gets by OTLP (`opentelemetry-otlp`); a task of the program then calls `record_metrics` every 10 seconds.
 //!
+//! # Over HTTP
+//!
+//! With the feature `tower`, `CacheLayer` around a router, or any other service, tells clients what the cache did for their requests (`X-Cache`, `Cache-Status`, `Age`), tags answers, and
+//! sends none to who has it already (`ETag`, `304`). Clients ask each time, so that what was invalidated is shown by no browser; `max_age` lets them keep it, and says at what price.
+//! `QueryMeter` counts and times database queries, of each request and in all.
+//!
 //! # How values are stored
 //!
 //! As JSON, which a person can read in `redis-cli`; or by another [`Codec`], compressed ([`Compression`]), signed or encrypted ([`Protection`], with
@@ -187,6 +193,7 @@
 //! | `prometheus` | `Prometheus`: figures for Prometheus, and an axum route that it scrapes |
 //! | `jobs` | `Jobs`: things that are done at certain times, by one instance of the fleet |
 //! | `progress` | a bar on a terminal while [`Warming`] runs, with indicatif |
+//! | `tower` | [`CacheLayer`](https://docs.rs/cache-runtime/latest/cache_runtime/struct.CacheLayer.html): caching over HTTP; `QueryMeter` |
 //! | `tls` | `rediss://`, `tls_ca`, `tls_client`: Redis over TLS, with rustls |
 //!
 //! With `tls` nothing has to be installed by hand: rustls' default provider of cryptography is used where the program has one, and `ring` becomes
@@ -224,6 +231,8 @@ mod inspect;
 #[cfg(feature = "jobs")]
 mod jobs;
 mod key;
+#[cfg(feature = "tower")]
+mod layer;
 mod locks;
 mod meters;
 mod near;
@@ -235,6 +244,8 @@ pub mod private;
 #[cfg(feature = "prometheus")]
 mod prometheus;
 mod protection;
+#[cfg(feature = "tower")]
+mod queries;
 mod rate_limit;
 #[cfg(feature = "metrics")]
 mod recording;
@@ -273,6 +284,8 @@ pub use inspect::{Entry, EntryForm, EntryValue};
 #[cfg(feature = "jobs")]
 pub use jobs::{Job, JobOutcome, JobRecord, JobRun, Jobs, RunningJobs};
 pub use key::{Key, KeyPart, Pattern, PatternError, Tag, Target};
+#[cfg(feature = "tower")]
+pub use layer::{CacheBody, CacheLayer, CacheService};
 pub use locks::Lock;
 pub use observe::{CallerStats, Counts, FunctionStats, Stats};
 pub use policy::OnRestart;
@@ -281,6 +294,8 @@ pub use prometheus::Prometheus;
 pub use protection::Protection;
 #[cfg(feature = "encryption")]
 pub use protection::Secrets;
+#[cfg(feature = "tower")]
+pub use queries::{QueryFigures, QueryMeter, QueryStats};
 pub use rate_limit::{Allowance, RateLimit};
 pub use report::{Advice, FunctionReport, Recommendation, Report, Severity, Usage};
 pub use source::{Observations, Observed, Source};

@@ -20,6 +20,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::generations::{self, Counters, Stamp, Stamping};
 use crate::key::{Key, Tag, Target};
+use crate::source::Freshness;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 mod push;
@@ -70,6 +71,9 @@ struct Entry {
     stamp: Stamp,
     /// How many [`changes`](Near::changes) there had been when the stamp was last found to be the present one.
     checked: AtomicU64,
+    /// How old the value was when it was kept, where that is known.
+    age: Option<Duration>,
+    kept: Now,
     expires: Now,
     weight: u64,
 }
@@ -87,6 +91,8 @@ impl Weighter<(u32, Box<str>), Kept> for Weight {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Keeping {
     pub(crate) stamp: Stamp,
+    /// How long ago it was loaded.
+    pub(crate) age: Option<Duration>,
     pub(crate) ttl: Duration,
     /// Bytes of the encoded value.
     pub(crate) size: usize,
@@ -153,12 +159,14 @@ impl Near {
     ) {
         let changes = self.changes.load(Ordering::Acquire);
         if keeping.stamp == self.stamp(key, tags) {
-            let expires = self.now().0.saturating_add(nanoseconds(keeping.ttl));
+            let now = self.now();
             let entry = Entry {
                 value,
                 stamp: keeping.stamp,
                 checked: AtomicU64::new(changes),
-                expires: Now(expires),
+                age: keeping.age,
+                kept: now,
+                expires: Now(now.0.saturating_add(nanoseconds(keeping.ttl))),
                 weight: keeping.size as u64,
             };
             let name = (origin, key.as_str().into());
@@ -245,6 +253,15 @@ impl Near {
 }
 
 impl Kept {
+    /// How old its value is, and for how long it is fresh yet.
+    pub(crate) fn freshness(&self, now: Now) -> Freshness {
+        let after = |from: Now, to: Now| Duration::from_nanos(to.0.saturating_sub(from.0));
+        Freshness {
+            age: self.0.age.map(|age| age + after(self.0.kept, now)),
+            fresh: after(now, self.0.expires),
+        }
+    }
+
     /// The value; `None` when the answer was "nothing there".
     pub(crate) fn value(&self) -> &Value {
         &self.0.value

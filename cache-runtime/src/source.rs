@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::site::Site;
 use crate::sync::{Mutex, lock};
@@ -14,7 +15,7 @@ tokio::task_local! {
     static CURRENT: Arc<Collector>;
 }
 
-/// Where the answer of a call came from.
+/// Where the answer of a call came from. What spares more comes before what spares less.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Source {
@@ -64,6 +65,25 @@ pub struct Observed {
     pub function: &'static str,
     /// Where its answer came from.
     pub source: Source,
+    /// How long ago it was loaded, as its expiry tells; `None` for an entry that has lost its expiry.
+    pub age: Option<Duration>,
+    /// For how long it is fresh yet. Zero past its ttl, for what another caller has loaded, and for what is not stored.
+    pub fresh: Duration,
+}
+
+/// How old an answer is, and for how long it is fresh yet.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Freshness {
+    pub(crate) age: Option<Duration>,
+    pub(crate) fresh: Duration,
+}
+
+impl Freshness {
+    /// Of what was loaded now, and is kept for so long.
+    pub(crate) fn loaded(fresh: Duration) -> Self {
+        let age = Some(Duration::ZERO);
+        Self { age, fresh }
+    }
 }
 
 /// The calls of cached functions that were answered inside [`Cache::observe`](crate::Cache::observe), in the order of their answers.
@@ -122,11 +142,18 @@ pub(crate) fn observe<F: Future>(work: F) -> impl Future<Output = (F::Output, Ob
     }
 }
 
+/// Whether anybody asks, who wants to know how old answers are.
+pub(crate) fn is_observed() -> bool {
+    CURRENT.try_with(|_| ()).is_ok()
+}
+
 /// A call of `site` was answered.
-pub(crate) fn note(site: &'static Site, source: Source) {
+pub(crate) fn note(site: &'static Site, source: Source, freshness: Freshness) {
     let call = Observed {
         function: site.function,
         source,
+        age: freshness.age,
+        fresh: freshness.fresh,
     };
     // Nobody asks, usually.
     let _ = CURRENT.try_with(|collector| collector.note(call));

@@ -10,7 +10,7 @@ use crate::flight::{Seat, Turn};
 use crate::near::{self, Kept};
 use crate::policy::SingleFlight;
 use crate::scope::Mode;
-use crate::source::Source;
+use crate::source::{Freshness, Source};
 use crate::store::{Opening, StoreError, Ticket};
 
 /// What a look at one key of a batch brought.
@@ -189,7 +189,7 @@ impl Engine {
             };
             if session.filled(one, size).unwrap_or(false) {
                 session.analyse_stored(content, size, ttl);
-                session.keep_near(size, Some(ttl), kept);
+                session.keep_near(size, Freshness::loaded(ttl), kept);
             } else if let Some(seat) = seat {
                 seat.forget(ticket);
             }

@@ -32,14 +32,16 @@ impl Engine {
         }
         let now = self.near.now();
         let kept = self.near.look(function.origin, key, tags, now);
-        if !kept.is_some_and(|kept| take(kept.value())) {
+        let Some(kept) = kept.filter(|kept| take(kept.value())) else {
             return false;
-        }
+        };
         if self.near.wants_proof(now) {
             self.store.prove();
         }
         self.count_near_hit(function, request);
-        source::note(site, Source::NearHit);
+        if source::is_observed() {
+            source::note(site, Source::NearHit, kept.freshness(now));
+        }
         true
     }
 

@@ -59,6 +59,8 @@ impl Session<'_> {
     }
 
     pub(super) fn analyse_stored(&self, content: Option<u64>, size: usize, ttl: Duration) {
+        // Once: a call loads once.
+        let _ = self.stored_for.set(ttl);
         if let Some(analysis) = &self.function.analysis {
             analysis.stored(size, ttl);
             if let Some(content) = content {

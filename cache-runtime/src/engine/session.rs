@@ -1,7 +1,7 @@
 //! One call of a cached function, from the look to the turn to load.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -25,7 +25,7 @@ use crate::policy::{Policy, SingleFlight};
 use crate::scope::Mode;
 use crate::shape::SharedError;
 use crate::site::Site;
-use crate::source::{self, Source};
+use crate::source::{self, Freshness, Source};
 use crate::store::{Address, Busy, Opening, Seen, StoreError, Ticket};
 
 /// How often a call looks again because somebody else stored an entry between its look and its announcement.
@@ -69,6 +69,10 @@ pub(crate) struct Session<'a> {
     pub(super) missed: Option<Instant>,
     /// Where the answer comes from.
     pub(super) source: Source,
+    /// How old the answer is that was found, and nothing of one that is loaded.
+    freshness: Freshness,
+    /// For how long the answer was stored that this call has loaded.
+    pub(super) stored_for: OnceLock<Duration>,
     pub(super) watched: Option<Box<Watched>>,
 }
 
@@ -97,7 +101,9 @@ pub(crate) struct Found {
     absent: bool,
     /// How long it is fresh yet, where that was asked; `None` when it came from another caller's load.
     pub(crate) fresh: Option<Duration>,
-    /// How long the store keeps it beyond that.
+    /// How long ago it was loaded, where that is known.
+    age: Option<Duration>,
+    /// How long the store keeps it beyond its ttl.
     grace: Duration,
     pub(super) source: Source,
     /// It is to be loaded anew in the background.
@@ -170,6 +176,8 @@ impl Engine {
             near: None,
             missed: None,
             source: Source::Load,
+            freshness: Freshness::loaded(Duration::ZERO),
+            stored_for: OnceLock::new(),
             watched,
         }
     }
@@ -263,9 +271,10 @@ impl<'a> Session<'a> {
             engine.store.prove();
         }
         if self.request.mode == Mode::Usual
-            && let Some(value) = engine.near.look(self.function.origin, key, tags, now)
+            && let Some(kept) = engine.near.look(self.function.origin, key, tags, now)
         {
-            return Ok(Some(value));
+            self.freshness = kept.freshness(now);
+            return Ok(Some(kept));
         }
         // Only what is asked for after this may be kept.
         let listens = self.budget.spend(|patience| engine.store.listen(patience));
@@ -277,18 +286,22 @@ impl<'a> Session<'a> {
 
     /// What the near cache has is not this call's answer.
     pub(crate) fn leave_near(&mut self) {
+        self.freshness = Freshness::loaded(Duration::ZERO);
         self.local = None;
     }
 
-    /// Keeps a value that is current in the store, and fresh for `ttl` there, in the near cache too.
-    pub(super) fn keep_near(&self, size: usize, ttl: Option<Duration>, kept: Option<near::Value>) {
-        let (Some(stamp), Some(local), Some(ttl), Some(value)) = (self.near, self.local, ttl, kept)
-        else {
+    /// Keeps a value that is current in the store, so old and so long fresh there, in the near cache too.
+    pub(super) fn keep_near(&self, size: usize, freshness: Freshness, kept: Option<near::Value>) {
+        let (Some(stamp), Some(local), Some(value)) = (self.near, self.local, kept) else {
             return;
         };
+        if freshness.fresh.is_zero() {
+            return;
+        }
         let keeping = Keeping {
             stamp,
-            ttl: ttl.min(local),
+            age: freshness.age,
+            ttl: freshness.fresh.min(local),
             size,
         };
         let (key, tags) = (self.request.key, self.request.tags);
@@ -308,7 +321,8 @@ impl<'a> Session<'a> {
             tags: self.request.tags,
             lives: self.near.is_some()
                 || self.request.policy.asks_for_age()
-                || self.request.site.borrows_keys(),
+                || self.request.site.borrows_keys()
+                || source::is_observed(),
         }
     }
 
@@ -477,6 +491,7 @@ impl<'a> Session<'a> {
             codec: label.codec,
             absent: label.absent,
             fresh: None,
+            age: Some(Duration::ZERO),
             grace: label.grace,
             source: match source {
                 Source::Degraded => source,
@@ -669,6 +684,7 @@ impl<'a> Session<'a> {
             codec: label.codec,
             absent: label.absent,
             fresh: lives.map(|lives| lives.saturating_sub(label.grace)),
+            age: lives.map(|lives| (label.ttl + label.grace).saturating_sub(lives)),
             grace: label.grace,
             source: Source::Hit,
             refresh: false,
@@ -712,10 +728,11 @@ impl<'a> Session<'a> {
     /// Counts that `found` answered the call, and keeps its value in the near cache.
     pub(crate) fn served(&mut self, found: &Found, kept: Option<near::Value>) {
         self.source = found.source;
+        self.freshness = found.freshness();
         let counters = &self.function.counters;
         match found.source {
             Source::Hit => {
-                self.keep_near(found.entry.len(), found.fresh, kept);
+                self.keep_near(found.entry.len(), self.freshness, kept);
                 counters.hits.one();
                 counters.read_bytes.add(found.entry.len());
                 self.analyse_hit(found.entry.len());
@@ -750,7 +767,9 @@ impl<'a> Session<'a> {
 
     /// The call is answered.
     pub(crate) fn answered(&self) {
-        source::note(self.request.site, self.source);
+        let stored = self.stored_for.get().copied();
+        let freshness = stored.map_or(self.freshness, Freshness::loaded);
+        source::note(self.request.site, self.source, freshness);
         if let Some(watched) = &self.watched {
             watched.answered([self]);
         }
@@ -782,6 +801,13 @@ impl Found {
     /// What identifies the entry.
     pub(crate) fn head(&self) -> Head {
         envelope::head(&self.entry)
+    }
+
+    fn freshness(&self) -> Freshness {
+        Freshness {
+            age: self.age,
+            fresh: self.fresh.unwrap_or_default(),
+        }
     }
 
     pub(super) fn grace(&self) -> Duration {

@@ -14,6 +14,7 @@ use crate::near;
 use crate::protection::Protection;
 use crate::scope::Mode;
 use crate::shape::SharedError;
+use crate::source::Freshness;
 use crate::store::{Busy, Filling, Opening, StoreError, Ticket};
 
 /// What a load brought, ready to be sealed.
@@ -99,8 +100,8 @@ impl Session<'_> {
                 false
             }
         };
-        if stored {
-            self.keep_near(size, ttl, kept);
+        if let Some(ttl) = ttl.filter(|_| stored) {
+            self.keep_near(size, Freshness::loaded(ttl), kept);
         } else if let Some(seat) = seat {
             // For those that waited; who comes from now on loads.
             seat.forget(ticket);

@@ -338,7 +338,7 @@ pub(super) fn megabytes(bytes: u64) -> f64 {
     rounded(bytes as f64 / f64::from(1 << 20), 1)
 }
 
-fn milliseconds(time: Duration) -> f64 {
+pub(super) fn milliseconds(time: Duration) -> f64 {
     rounded(time.as_secs_f64() * 1e3, 2)
 }
 

@@ -2,16 +2,18 @@
 //! [`Management::protect`](super::Management::protect), or where only your own network comes.
 
 use std::future::Future;
+use std::ops::Deref;
 
 use axum::Json;
 use axum::http::header::CACHE_CONTROL;
 use axum::routing::{MethodRouter, get};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::answers::{HealthAnswer, StatsAnswer, megabytes, percent};
+use super::answers::{HealthAnswer, StatsAnswer, megabytes, milliseconds, percent};
 use crate::cache::Cache;
 use crate::health::HealthStatus;
+use crate::queries::{QueryFigures, QueryMeter};
 
 /// Counters in one object, as for `GET /api/performance/cache`.
 ///
@@ -53,6 +55,74 @@ pub fn performance<S: Clone + Send + Sync + 'static>(cache: &Cache) -> MethodRou
             "nfr_target": "60%+ cache hit rate for frequently accessed data",
             "recommendation": recommendation,
         })
+    })
+}
+
+/// Database queries, as for `GET /api/performance/database`: all that a [`QueryMeter`] has counted on this instance, and the twenty names that took most time. `pool` says
+/// how the pool of connections is, in any shape; where there is none, `|| ()`.
+///
+/// ```json
+/// {
+///   "database_metrics": {
+///     "queries": 1250, "slow_queries": 3, "slow_threshold_ms": 100.0,
+///     "total_time_ms": 5210.4, "average_time_ms": 4.17, "longest_time_ms": 310.02
+///   },
+///   "queries": [{
+///     "name": "agent by id", "queries": 900, "slow_queries": 3,
+///     "total_time_ms": 4100.5, "average_time_ms": 4.56, "longest_time_ms": 310.02
+///   }],
+///   "pool": {"size": 10, "idle": 7}
+/// }
+/// ```
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use cache_runtime::{QueryMeter, http};
+/// # struct Pool; impl Pool { fn size(&self) -> u32 { 10 } }
+///
+/// # fn app(pool: Arc<Pool>) -> axum::Router {
+/// static QUERIES: QueryMeter = QueryMeter::new(); // or an `Arc`
+///
+/// let route = http::database_performance(&QUERIES, move || [("size", pool.size())]);
+/// axum::Router::new().route("/api/performance/database", route)
+/// # }
+/// ```
+pub fn database_performance<S, Q, P>(
+    queries: Q,
+    pool: impl Fn() -> P + Clone + Send + Sync + 'static,
+) -> MethodRouter<S>
+where
+    S: Clone + Send + Sync + 'static,
+    Q: Deref<Target = QueryMeter> + Clone + Send + Sync + 'static,
+    P: Serialize + 'static,
+{
+    const SHOWN: usize = 20;
+    get(move || {
+        let stats = queries.stats();
+        let slowest = stats.queries.iter().take(SHOWN).map(|(name, figures)| {
+            let mut shown = shown(figures);
+            shown["name"] = json!(name);
+            shown
+        });
+        let mut metrics = shown(&stats.total);
+        metrics["slow_threshold_ms"] = json!(milliseconds(stats.slow_threshold));
+        let answer = json!({
+            "database_metrics": metrics,
+            "queries": slowest.collect::<Vec<_>>(),
+            "pool": pool(),
+        });
+        async move { ([(CACHE_CONTROL, "no-store")], Json(answer)) }
+    })
+}
+
+fn shown(figures: &QueryFigures) -> Value {
+    json!({
+        "queries": figures.count,
+        "slow_queries": figures.slow,
+        "total_time_ms": milliseconds(figures.time),
+        "average_time_ms": milliseconds(figures.mean()),
+        "longest_time_ms": milliseconds(figures.longest),
     })
 }
 

@@ -18,6 +18,7 @@ fn near() -> Near {
 fn keep(near: &Near, key: &Key, tags: &[Tag], stamp: Stamp) {
     let keeping = Keeping {
         stamp,
+        age: None,
         ttl: Duration::from_secs(60),
         size: 8,
     };
@@ -149,6 +150,7 @@ fn it_is_bounded_by_weight_and_time() {
     let (near, row) = (Near::new(100_000, None), key("rows:1"));
     let keeping = Keeping {
         stamp: near.stamp(&row, &[]),
+        age: None,
         ttl: Duration::ZERO,
         size: 8,
     };

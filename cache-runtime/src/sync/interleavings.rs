@@ -153,6 +153,7 @@ fn the_near_cache_keeps_nothing_old() {
         let value = store.load(Ordering::SeqCst);
         let keeping = Keeping {
             stamp,
+            age: None,
             ttl: LONG,
             size: 8,
         };
