@@ -11,6 +11,7 @@ mod problem;
 mod shapes;
 mod statistics;
 mod switching;
+mod whoami;
 
 use std::fmt;
 use std::sync::{Arc, LazyLock};
@@ -54,6 +55,7 @@ const LARGEST_BODY: usize = 4 << 10;
 /// | `DELETE /clear?confirm=everything` | clear | makes everything old |
 /// | `PUT /enabled` | operate | switches this instance's cache, or a namespace, off and on |
 /// | `POST /jobs/{job}/run` | operate | runs a job now |
+/// | `GET /whoami` | any | whose token it is, and its scopes |
 /// | `GET /openapi.json` | statistics | all of this, as OpenAPI 3.1 |
 ///
 /// Every answer is JSON, also errors: `{"error": {"code": "…", "message": "…"}}`. Nobody knows the scope: 401 without a token that is right, 403
@@ -142,7 +144,7 @@ impl Management {
     pub fn protect(&self, scope: Scope, router: Router) -> Router {
         let guard = Guard {
             access: Arc::new(self.access.clone()),
-            scope,
+            scope: Some(scope),
         };
         router.route_layer(from_fn_with_state(guard, access::permit))
     }
@@ -195,11 +197,13 @@ fn routes(managed: &Arc<Managed>) -> OpenApiRouter {
             .route_layer(from_fn_with_state(guard, access::permit))
             .with_state(managed.clone())
     };
+    let whoami = OpenApiRouter::new().routes(routes!(whoami::whoami));
     let statistics = OpenApiRouter::new()
         .routes(routes!(statistics::stats))
         .routes(routes!(statistics::health))
         .routes(routes!(statistics::report))
         .routes(routes!(statistics::openapi));
+    let keys = OpenApiRouter::new().routes(routes!(keys::list));
     let values = OpenApiRouter::new().routes(routes!(keys::value));
     let clear = OpenApiRouter::new()
         .routes(routes!(clearing::delete))
@@ -213,14 +217,12 @@ fn routes(managed: &Arc<Managed>) -> OpenApiRouter {
         operate.routes(routes!(jobs::run)),
     );
     OpenApiRouter::with_openapi(Document::openapi())
-        .merge(behind(Scope::Statistics, statistics))
-        .merge(behind(
-            Scope::Keys,
-            OpenApiRouter::new().routes(routes!(keys::list)),
-        ))
-        .merge(behind(Scope::Values, values))
-        .merge(behind(Scope::Clear, clear))
-        .merge(behind(Scope::Operate, operate))
+        .merge(behind(None, whoami))
+        .merge(behind(Some(Scope::Statistics), statistics))
+        .merge(behind(Some(Scope::Keys), keys))
+        .merge(behind(Some(Scope::Values), values))
+        .merge(behind(Some(Scope::Clear), clear))
+        .merge(behind(Some(Scope::Operate), operate))
 }
 
 /// What holds for every request.

@@ -251,7 +251,7 @@ mod wakes;
 mod warm;
 
 pub use after_commit::AfterCommit;
-pub use analytics::HotKey;
+pub use analytics::{HotKey, Timed};
 pub use audit::{Audit, AuditAction, AuditActor, AuditOutcome, AuditRecord};
 pub use behind::{Counters, Values, Write, WriteBehind, WriteBehindStats};
 pub use builder::Builder;
