@@ -1,8 +1,11 @@
-//! The management API: what a person on call asks a running service, as an axum router to nest anywhere (feature `http`).
+//! The management API: what a person on call asks a running service, as an axum router to nest anywhere (feature `http`); and the console, a page that asks it
+//! (feature `console`).
 
 mod access;
 mod answers;
 mod clearing;
+#[cfg(feature = "console")]
+mod console;
 #[cfg(feature = "jobs")]
 mod jobs;
 mod keys;
@@ -60,7 +63,7 @@ const LARGEST_BODY: usize = 4 << 10;
 ///
 /// Every answer is JSON, also errors: `{"error": {"code": "…", "message": "…"}}`. Nobody knows the scope: 401 without a token that is right, 403
 /// with one that may not. Clearing is limited, 60 times a minute for each token ([`clear_limit`](Self::clear_limit)): 429. More than 64 requests at once
-/// are 503. What is read, cleared and switched stands in the cache's [audit](crate::Audit) under the token's name, and runs of jobs in their history.
+/// are 503. With the feature `console` there is a page for people too, at `/console/`, which asks for a token and has no other way in than this API. What is read, cleared and switched stands in the cache's [audit](crate::Audit) under the token's name, and runs of jobs in their history.
 ///
 /// ```
 /// use axum::Router;
@@ -137,6 +140,8 @@ impl Management {
     pub fn router(self) -> Router {
         let managed = self.managed();
         let (router, _) = routes(&managed).split_for_parts();
+        #[cfg(feature = "console")]
+        let router = router.merge(console::routes());
         finished(router, &managed)
     }
 
