@@ -147,6 +147,11 @@
 //! `dashboards/grafana.json`, in the repository, shows them. For OpenTelemetry, the crate [`metrics-exporter-otel`](https://docs.rs/metrics-exporter-otel) is a recorder over a meter of
 //! the OpenTelemetry SDK, which sends what it gets by OTLP (`opentelemetry-otlp`); a task of the program then calls `record_metrics` every 10 seconds.
 //!
+//! # The management API and the console
+//!
+//! With the feature `http`, `http::Management` is an axum router that answers what a person on call asks a running service: statistics, health, keys, values, clearing. It is
+//! closed until it is given tokens. With `console` it has a page for people too, at `/console/`, which shows the same as charts and asks for a token; all of it is part of the program.
+//!
 //! # How values are stored
 //!
 //! As JSON, which a person can read in `redis-cli`; or by another [`Codec`], compressed ([`Compression`]), signed or encrypted ([`Protection`], with
@@ -179,6 +184,7 @@
 //! |---|---|
 //! | `axum` | `Json<T>` answers of handlers |
 //! | `cli` | `cachectl`, the command line, and what it asks of a server |
+//! | `console` | a page of the management API, for people |
 //! | `encryption` | entries that are encrypted or signed: XChaCha20-Poly1305, HMAC-SHA256 |
 //! | `http` | the management API: [`http::Management`](https://docs.rs/cache-runtime/latest/cache_runtime/http/struct.Management.html), an axum router |
 //! | `lz4`, `zstd` | compressed values; `zstd` takes a C compiler |

@@ -123,7 +123,7 @@ impl Page {
 
     /// What a person reads there; nothing where it is hidden.
     async fn text(&self, id: &str) -> String {
-        let script = "const it = document.getElementById(arguments[0]); return it.checkVisibility() ? it.innerText : ''";
+        let script = "const it = document.getElementById(arguments[0]); return it?.checkVisibility() ? it.innerText : ''";
         let text = self.run(script, vec![json!(id)]).await;
         text.as_str().unwrap().to_owned()
     }
@@ -344,12 +344,14 @@ async fn a_person_sees_and_clears_what_is_cached() {
     page.shows("switches-status", "switched on").await;
     page.click("#jobs button").await;
     page.shows("jobs-status", "succeeded").await;
+    page.was_quiet(&service.address).await;
+    assert_eq!(service.most_at_once(), 1);
     page.click("#sign-out").await;
     page.shows("login", "Sign in").await;
     assert_eq!(page.text("console").await, "");
+    let rows = "return document.querySelectorAll('#console :is(td, dd)').length";
+    assert_eq!(page.run(rows, vec![]).await, 0, "nothing of it is left");
     assert_eq!(page.run(kept, vec![]).await, json!([0, 1, "", false]));
-    page.was_quiet(&service.address).await;
-    assert_eq!(service.most_at_once(), 1);
 }
 
 /// Nothing is shown as if it were so when it cannot be known.

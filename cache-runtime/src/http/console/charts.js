@@ -80,8 +80,8 @@ class Figure {
   }
 }
 
-/** Lines over the last minutes; `unit` writes a figure. */
-export function lines(id, { series, unit, top, heads }) {
+/** Lines over the last minutes; `unit` writes a figure. With `wide` each step of the axis is ten times the one before: then what takes microseconds is seen beside what takes seconds. */
+export function lines(id, { series, unit, top, wide, heads }) {
   const drawn = series.map((one) => ({
     ...one,
     borderWidth: 2,
@@ -98,7 +98,9 @@ export function lines(id, { series, unit, top, heads }) {
     parsing: false,
     scales: {
       x: { type: "linear", max: 0, grid: { display: false }, border: { display: false }, ticks: { callback: ago, maxRotation: 0 } },
-      y: { min: 0, max: top, grid: {}, border: { display: false }, ticks: { callback: unit, maxTicksLimit: 6 } },
+      y: wide
+        ? { type: "logarithmic", grid: {}, border: { display: false }, ticks: { callback: (at) => (isRound(at) ? unit(at) : null) } }
+        : { min: 0, max: top, grid: {}, border: { display: false }, ticks: { callback: unit, maxTicksLimit: 6 } },
     },
     plugins: {
       tooltip: {
@@ -126,6 +128,7 @@ export function bars(id, { series, unit, stacked, heads }) {
   }, heads);
 }
 
+const isRound = (n) => /^[125]e/.test(Number(n.toPrecision(3)).toExponential());
 const faint = (colour) => colour.replace("rgb", "rgba").replace(")", ", 0.14)");
 const shortened = (text) => (text.length > 26 ? `${text.slice(0, 25)}…` : text);
 

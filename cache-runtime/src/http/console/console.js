@@ -19,6 +19,9 @@ const SELDOM = 15_000;
 
 const UNKNOWN = "The service does not know this token.";
 
+/** Why somebody was sent away, for the page that comes after. */
+const LEFT = "cache-console-left";
+
 /** Who looks, as `/whoami` has it. */
 let visitor = null;
 let asking = false;
@@ -28,18 +31,18 @@ let askedSeldom = -Infinity;
 const may = (scope) => visitor?.scopes.includes(scope) ?? false;
 
 /** Asks who looks: whoever shows no token may be somebody too. */
-async function enter(secret) {
+async function enter(secret, why = "") {
   clearTimeout(timer);
   try {
     const known = await ask("GET", "whoami", { secret });
     if (secret) token.keep(secret);
     signedIn(known);
   } catch (refusal) {
-    if (refusal.status === 401) signedOut(secret ? UNKNOWN : "");
-    else if (refusal.status === 403) signedOut("This token may do nothing here: it has no scope.");
+    if (refusal.status === 401) askForToken(secret ? UNKNOWN : why);
+    else if (refusal.status === 403) askForToken("This token may do nothing here: it has no scope.");
     else {
       state.unreached(refusal.message);
-      timer = setTimeout(enter, EVERY, secret);
+      timer = setTimeout(enter, EVERY, secret, why);
     }
   }
 }
@@ -70,17 +73,20 @@ function hideWhatIsNotFor() {
   }
 }
 
-function signedOut(why) {
-  clearTimeout(timer);
+function askForToken(why) {
   token.forget();
   visitor = null;
-  history.forget();
-  state.forget();
-  keys.forget();
   find("console").hidden = find("sign-out").hidden = find("who").hidden = true;
   find("login").hidden = false;
   find("login-error").textContent = why;
   find("token").select();
+}
+
+/** Begins anew, so that nothing of what was shown is left. */
+function leave(why) {
+  token.forget();
+  sessionStorage.setItem(LEFT, why);
+  location.reload();
 }
 
 /** Asks for figures, never twice at once, and only while somebody looks. */
@@ -98,7 +104,7 @@ async function poll() {
     await pollSeldom();
   } catch (refusal) {
     if (visitor !== asked) return;
-    if (refusal.status === 401) signedOut(UNKNOWN);
+    if (refusal.status === 401) leave(UNKNOWN);
     else state.unreached(refusal.message);
   } finally {
     asking = false;
@@ -135,8 +141,10 @@ find("login-form").addEventListener("submit", (event) => {
   const secret = find("token").value.trim();
   // Other characters cannot be sent.
   if (/^[\x21-\x7e]+$/.test(secret)) enter(secret);
-  else signedOut(UNKNOWN);
+  else askForToken(UNKNOWN);
 });
-find("sign-out").addEventListener("click", () => signedOut(""));
+find("sign-out").addEventListener("click", () => (token.get() === null ? askForToken("") : leave("")));
 document.addEventListener("visibilitychange", poll);
-enter(token.get());
+const why = sessionStorage.getItem(LEFT) ?? "";
+sessionStorage.removeItem(LEFT);
+enter(token.get(), why);

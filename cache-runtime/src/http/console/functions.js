@@ -17,7 +17,7 @@ export function start() {
   loads = bars("loads", {
     series: [
       { colour: "misses", label: "Mean" },
-      { colour: "stale", label: "Slowest since the start" },
+      { colour: "bypassed", label: "Slowest since the start" },
     ],
     unit: time,
     heads: ["Function", "Loads", "Mean", "Slowest since the start"],

@@ -39,11 +39,6 @@ export const choose = (name) => (chosen = name);
 export const latest = () => instances.get(chosen)?.at(-1).stats ?? null;
 export const samples = () => instances.get(chosen) ?? [];
 
-export function forget() {
-  instances.clear();
-  chosen = null;
-}
-
 /** What happened from each poll to the next one, with `at` in seconds before the last one. */
 export function intervals() {
   const all = samples();

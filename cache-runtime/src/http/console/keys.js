@@ -23,7 +23,7 @@ export function start(permitted) {
   find("more").addEventListener("click", page);
 }
 
-export function forget() {
+function forget() {
   cursor = null;
   find("keys").replaceChildren();
   find("entry").replaceChildren();

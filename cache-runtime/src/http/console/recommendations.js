@@ -16,5 +16,8 @@ export function draw(report) {
 function row({ severity, function: name, text }) {
   return element("li", {},
     element("span", { className: `badge ${severity}` }, URGENCY[severity] ?? severity),
-    element("span", {}, name ? element("strong", { title: name }, `${short(name)} `) : "", text));
+    element("span", {}, name ? element("strong", { title: name }, `${short(name)} `) : "", ...coded(text)));
 }
+
+/** What stands between backticks is code. */
+const coded = (text) => text.split("`").map((part, at) => (at % 2 ? element("code", {}, part) : part));

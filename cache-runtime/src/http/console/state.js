@@ -45,15 +45,6 @@ export function draw() {
   tell(silent ? "The service does not answer" : stats ? WORDS[stats.health.status] : "");
 }
 
-export function forget() {
-  silent = null;
-  said = "";
-  find("pill").hidden = find("instances").hidden = true;
-  find("banners").replaceChildren();
-  delete find("banners").dataset.shown;
-  document.title = "Cache console";
-}
-
 function silence() {
   return ["danger", `The service has not answered since ${clock(silent.since)}: ${silent.why}. Figures are the last known ones.`];
 }

@@ -19,6 +19,7 @@ export function start() {
       { colour: "misses", label: "Load, mean", borderDash: [6, 4] },
     ],
     unit: time,
+    wide: true,
     heads: ["Seconds ago", "Look-up", "Load"],
   });
 }
