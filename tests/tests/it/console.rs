@@ -368,7 +368,7 @@ async fn what_is_away_is_said() {
     page.press("right" + Key::Enter).await;
     page.shows("line", "Redis Connected").await;
     task(&cache, 1).await;
-    page.shows("outcomes", "1 call of 1 function").await;
+    page.shows("outcomes", "of 1 function").await;
 
     server.kill();
     page.shows("pill", "Down").await;

@@ -14,11 +14,15 @@ export function confirmed({ title, text, action, word }) {
   yes.textContent = action;
   yes.disabled = Boolean(word);
   find("word").oninput = () => (yes.disabled = find("word").value !== word);
-  find("confirm-no").onclick = () => dialog.close();
-  dialog.returnValue = "";
   dialog.showModal();
   find(word ? "word" : "confirm-no").focus();
+  // Not by `close`, which comes late: it would answer the next question.
   return new Promise((answer) => {
-    dialog.onclose = () => answer(dialog.returnValue === "yes");
+    dialog.oncancel = () => answer(false);
+    find("confirm-no").onclick = () => {
+      dialog.close();
+      answer(false);
+    };
+    find("confirm-form").onsubmit = () => answer(true);
   });
 }
