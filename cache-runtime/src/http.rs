@@ -63,7 +63,9 @@ const LARGEST_BODY: usize = 4 << 10;
 ///
 /// Every answer is JSON, also errors: `{"error": {"code": "…", "message": "…"}}`. Nobody knows the scope: 401 without a token that is right, 403
 /// with one that may not. Clearing is limited, 60 times a minute for each token ([`clear_limit`](Self::clear_limit)): 429. More than 64 requests at once
-/// are 503. With the feature `console` there is a page for people too, at `/console/`, which asks for a token and has no other way in than this API. What is read, cleared and switched stands in the cache's [audit](crate::Audit) under the token's name, and runs of jobs in their history.
+/// are 503. What is read, cleared and switched stands in the cache's [audit](crate::Audit) under the token's name, and runs of jobs in their history.
+///
+/// With the feature `console` there is a page for people too, at `/console/`. It asks for a token, and has no other way in than this API.
 ///
 /// ```
 /// use axum::Router;
