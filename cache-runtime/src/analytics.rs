@@ -20,6 +20,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64;
 
 use self::cardinality::Cardinality;
@@ -29,6 +30,7 @@ pub(crate) use self::hot_keys::HALF_LIFE;
 pub use self::hot_keys::HotKey;
 use self::hot_keys::HotKeys;
 use crate::policy::Policy;
+use crate::report::seconds;
 
 /// One call in so many is looked at closely.
 const SAMPLED: u64 = 64;
@@ -66,6 +68,20 @@ pub(crate) struct Figures {
     pub(crate) fates: Fates,
     /// The part of the calls that its hottest key takes.
     pub(crate) hottest: Option<f64>,
+}
+
+/// What look-ups or loads took together, so that two of them tell the mean of the time in between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Timed {
+    /// How many there were; of look-ups about, as past a function's first 256 calls one in 64 is measured, and stands for all.
+    pub count: u64,
+    /// All of them, one after the other; serialized in seconds.
+    #[serde(serialize_with = "seconds")]
+    pub total: Duration,
+    /// The slowest one that was measured; serialized in seconds.
+    #[serde(serialize_with = "seconds")]
+    pub slowest: Duration,
 }
 
 /// For how many calls one stands that is looked at closely; none, where it is not.
@@ -187,6 +203,16 @@ impl Analysis {
         }
     }
 
+    /// What its look-ups in the store have taken.
+    pub(crate) fn lookup_times(&self) -> Timed {
+        self.lookups.timed()
+    }
+
+    /// What its loads have taken.
+    pub(crate) fn load_times(&self) -> Timed {
+        self.loads.timed()
+    }
+
     /// The hottest keys, the hottest first.
     pub(crate) fn hottest(&self, most: usize) -> Vec<HotKey> {
         let hottest = self.hottest.as_ref();
@@ -215,6 +241,8 @@ fn hash(key: &str) -> u64 {
 struct Mean<const UNIT: u64> {
     units: AtomicU64,
     times: AtomicU64,
+    /// Of those that came, in units.
+    longest: AtomicU64,
 }
 
 impl<const UNIT: u64> Mean<UNIT> {
@@ -224,12 +252,25 @@ impl<const UNIT: u64> Mean<UNIT> {
         self.units
             .fetch_add(units.wrapping_mul(weight), Ordering::Relaxed);
         self.times.fetch_add(weight, Ordering::Relaxed);
+        self.longest.fetch_max(units, Ordering::Relaxed);
     }
 
     fn mean(&self) -> Option<Duration> {
         let times = self.times.load(Ordering::Relaxed);
         let mean = self.units.load(Ordering::Relaxed).checked_div(times)?;
         Some(Duration::from_nanos(mean.saturating_mul(UNIT)))
+    }
+
+    fn timed(&self) -> Timed {
+        let time = |units: &AtomicU64| {
+            let units = units.load(Ordering::Relaxed);
+            Duration::from_nanos(units.saturating_mul(UNIT))
+        };
+        Timed {
+            count: self.times.load(Ordering::Relaxed),
+            total: time(&self.units),
+            slowest: time(&self.longest),
+        }
     }
 }
 
@@ -281,6 +322,12 @@ mod tests {
         analysis.looked_up(Duration::from_secs(9), Weight::NONE);
         let mean = analysis.figures().mean_lookup.expect("two look-ups");
         assert!(mean > Duration::from_micros(3_900) && mean < Duration::from_millis(4));
+        let timed = analysis.lookup_times();
+        assert_eq!(
+            (timed.count, timed.slowest),
+            (1 + SAMPLED, Duration::from_millis(4))
+        );
+        assert_eq!(timed.total, Duration::from_millis(2 + 4 * SAMPLED));
     }
 
     #[test]

@@ -1,8 +1,11 @@
-//! The management API: what a person on call asks a running service, as an axum router to nest anywhere (feature `http`).
+//! The management API: what a person on call asks a running service, as an axum router to nest anywhere (feature `http`); and the console, a page that asks it
+//! (feature `console`).
 
 mod access;
 mod answers;
 mod clearing;
+#[cfg(feature = "console")]
+mod console;
 #[cfg(feature = "jobs")]
 mod jobs;
 mod keys;
@@ -11,6 +14,7 @@ mod problem;
 mod shapes;
 mod statistics;
 mod switching;
+mod whoami;
 
 use std::fmt;
 use std::sync::{Arc, LazyLock};
@@ -56,11 +60,14 @@ const LARGEST_BODY: usize = 4 << 10;
 /// | `DELETE /clear?confirm=everything` | clear | makes everything old |
 /// | `PUT /enabled` | operate | switches this instance's cache, or a namespace, off and on |
 /// | `POST /jobs/{job}/run` | operate | runs a job now |
+/// | `GET /whoami` | any | whose token it is, and its scopes |
 /// | `GET /openapi.json` | statistics | all of this, as OpenAPI 3.1 |
 ///
 /// Every answer is JSON, also errors: `{"error": {"code": "…", "message": "…"}}`. Nobody knows the scope: 401 without a token that is right, 403
 /// with one that may not. Clearing is limited, 60 times a minute for each token ([`clear_limit`](Self::clear_limit)): 429. More than 64 requests at once
 /// are 503. What is read, cleared and switched stands in the cache's [audit](crate::Audit) under the token's name, and runs of jobs in their history.
+///
+/// With the feature `console` there is a page for people too, at `/console/`. It asks for a token, and has no other way in than this API.
 ///
 /// ```
 /// use axum::Router;
@@ -137,6 +144,8 @@ impl Management {
     pub fn router(self) -> Router {
         let managed = self.managed();
         let (router, _) = routes(&managed).split_for_parts();
+        #[cfg(feature = "console")]
+        let router = router.merge(console::routes());
         finished(router, &managed)
     }
 
@@ -144,7 +153,7 @@ impl Management {
     pub fn protect(&self, scope: Scope, router: Router) -> Router {
         let guard = Guard {
             access: Arc::new(self.access.clone()),
-            scope,
+            scope: Some(scope),
         };
         router.route_layer(from_fn_with_state(guard, access::permit))
     }
@@ -197,11 +206,13 @@ fn routes(managed: &Arc<Managed>) -> OpenApiRouter {
             .route_layer(from_fn_with_state(guard, access::permit))
             .with_state(managed.clone())
     };
+    let whoami = OpenApiRouter::new().routes(routes!(whoami::whoami));
     let statistics = OpenApiRouter::new()
         .routes(routes!(statistics::stats))
         .routes(routes!(statistics::health))
         .routes(routes!(statistics::report))
         .routes(routes!(statistics::openapi));
+    let keys = OpenApiRouter::new().routes(routes!(keys::list));
     let values = OpenApiRouter::new().routes(routes!(keys::value));
     let clear = OpenApiRouter::new()
         .routes(routes!(clearing::delete))
@@ -215,14 +226,12 @@ fn routes(managed: &Arc<Managed>) -> OpenApiRouter {
         operate.routes(routes!(jobs::run)),
     );
     OpenApiRouter::with_openapi(Document::openapi())
-        .merge(behind(Scope::Statistics, statistics))
-        .merge(behind(
-            Scope::Keys,
-            OpenApiRouter::new().routes(routes!(keys::list)),
-        ))
-        .merge(behind(Scope::Values, values))
-        .merge(behind(Scope::Clear, clear))
-        .merge(behind(Scope::Operate, operate))
+        .merge(behind(None, whoami))
+        .merge(behind(Some(Scope::Statistics), statistics))
+        .merge(behind(Some(Scope::Keys), keys))
+        .merge(behind(Some(Scope::Values), values))
+        .merge(behind(Some(Scope::Clear), clear))
+        .merge(behind(Some(Scope::Operate), operate))
 }
 
 /// What holds for every request.

@@ -153,6 +153,11 @@
 //! sends none to who has it already (`ETag`, `304`). Clients ask each time, so that what was invalidated is shown by no browser; `max_age` lets them keep it, and says at what price.
 //! `QueryMeter` counts and times database queries, of each request and in all.
 //!
+//! # The management API and the console
+//!
+//! With the feature `http`, `http::Management` is an axum router that answers what a person on call asks a running service: statistics, health, keys, values, clearing. It is
+//! closed until it is given tokens. With `console` it has a page for people too, at `/console/`, which shows the same as charts and asks for a token; all of it is part of the program.
+//!
 //! # How values are stored
 //!
 //! As JSON, which a person can read in `redis-cli`; or by another [`Codec`], compressed ([`Compression`]), signed or encrypted ([`Protection`], with
@@ -185,6 +190,7 @@
 //! |---|---|
 //! | `axum` | `Json<T>` answers of handlers |
 //! | `cli` | `cachectl`, the command line, and what it asks of a server |
+//! | `console` | a page of the management API, for people |
 //! | `encryption` | entries that are encrypted or signed: XChaCha20-Poly1305, HMAC-SHA256 |
 //! | `http` | the management API: [`http::Management`](https://docs.rs/cache-runtime/latest/cache_runtime/http/struct.Management.html), an axum router |
 //! | `lz4`, `zstd` | compressed values; `zstd` takes a C compiler |
@@ -264,7 +270,7 @@ mod wakes;
 mod warm;
 
 pub use after_commit::AfterCommit;
-pub use analytics::HotKey;
+pub use analytics::{HotKey, Timed};
 pub use audit::{Audit, AuditAction, AuditActor, AuditOutcome, AuditRecord};
 pub use behind::{Counters, Values, Write, WriteBehind, WriteBehindStats};
 pub use builder::Builder;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::analytics::{Analysis, Weight};
+use crate::analytics::{Analysis, Timed, Weight};
 use crate::meters::{FunctionMeters, Series};
 use crate::near::Near;
 use crate::outbox::Outbox;
@@ -307,6 +307,8 @@ impl Register {
             function: function.site.function,
             namespace: function.namespace,
             counts: function.counters.counts(),
+            lookup_times: function.analysis.as_deref().map(Analysis::lookup_times),
+            load_times: function.analysis.as_deref().map(Analysis::load_times),
         });
         let (near_values, near_bytes) = near.size();
         let mut stats = Stats {
@@ -392,6 +394,10 @@ pub struct FunctionStats {
     pub namespace: &'static str,
     /// How often each thing has happened.
     pub counts: Counts,
+    /// What its look-ups in the store have taken; `None` where it is not [analysed](crate::Builder::analytics).
+    pub lookup_times: Option<Timed>,
+    /// What its loads have taken; `None` where it is not analysed.
+    pub load_times: Option<Timed>,
 }
 
 /// What was invalidated through the handles of one name: [`Cache::by`](crate::Cache::by).

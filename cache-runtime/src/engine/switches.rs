@@ -41,6 +41,12 @@ impl Switches {
         });
     }
 
+    /// Namespaces that were switched off.
+    #[cfg(feature = "http")]
+    pub(crate) fn off(&self) -> Vec<String> {
+        self.off.load().iter().cloned().collect()
+    }
+
     /// Whether answers under this namespace are looked up and stored.
     pub(crate) fn covers(&self, namespace: &str) -> bool {
         self.is_on() && {

@@ -9,18 +9,20 @@ use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use axum::middleware::Next;
 use axum::response::Response;
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
-use utoipa::Modify;
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::{Modify, ToSchema};
 
 use super::Managed;
 use super::problem::Problem;
 use crate::cache::Cache;
 
 /// What a token may be good for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Scope {
     /// Counters, health, the report and jobs, without keys.
@@ -40,6 +42,12 @@ pub enum Scope {
 pub(super) struct Scopes(u8);
 
 impl Scopes {
+    pub(super) fn all(self) -> impl Iterator<Item = Scope> {
+        use Scope::{Clear, Keys, Operate, Statistics, Values};
+        let all = [Statistics, Keys, Values, Clear, Operate];
+        all.into_iter().filter(move |scope| self.has(*scope))
+    }
+
     fn has(self, scope: Scope) -> bool {
         self.0 & (1 << scope as u8) != 0
     }
@@ -98,7 +106,8 @@ pub(super) struct Access {
 #[derive(Clone)]
 pub(super) struct Guard {
     pub(super) access: Arc<Access>,
-    pub(super) scope: Scope,
+    /// `None`: any will do.
+    pub(super) scope: Option<Scope>,
 }
 
 /// Who was let pass.
@@ -111,6 +120,10 @@ pub(super) struct Visitor {
 impl Visitor {
     pub(super) fn may(&self, scope: Scope) -> bool {
         self.scopes.has(scope)
+    }
+
+    pub(super) fn scopes(&self) -> impl Iterator<Item = Scope> {
+        self.scopes.all()
     }
 
     pub(super) fn name(&self) -> &str {
@@ -163,7 +176,11 @@ pub(super) async fn permit(
         name: "anyone".into(),
         scopes: guard.access.anyone,
     });
-    if !visitor.may(guard.scope) {
+    let may = match guard.scope {
+        Some(scope) => visitor.may(scope),
+        None => visitor.scopes().next().is_some(),
+    };
+    if !may {
         return Err(match known {
             true => Problem::forbidden(guard.scope),
             false => Problem::unauthorized(),
@@ -199,10 +216,7 @@ impl Modify for Bearer {
 
 impl fmt::Debug for Scopes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use Scope::{Clear, Keys, Operate, Statistics, Values};
-        let all = [Statistics, Keys, Values, Clear, Operate];
-        let mine = all.into_iter().filter(|scope| self.has(*scope));
-        f.debug_set().entries(mine).finish()
+        f.debug_set().entries(self.all()).finish()
     }
 }
 

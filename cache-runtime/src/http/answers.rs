@@ -1,5 +1,6 @@
 //! What is answered, in the shapes that the document describes.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use axum::extract::Request;
@@ -11,10 +12,14 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::analytics::Timed;
 use crate::cache::Cache;
 use crate::health::{Health, ServerHealth};
 use crate::inspect::{Entry, EntryForm, EntryValue};
 use crate::observe::{FunctionStats, Stats};
+
+/// Tells this process from others that answer at the same address.
+static INSTANCE: LazyLock<String> = LazyLock::new(|| format!("{:08x}", fastrand::u32(..)));
 
 /// What the cache has counted, and what its server says of itself.
 #[derive(Debug, Serialize, ToSchema)]
@@ -24,6 +29,15 @@ pub(super) struct StatsAnswer {
     /// `redis` or `memory`.
     store: &'static str,
     connected: bool,
+    /// Of this process, made up when it was started: what is counted is its own.
+    instance: &'static str,
+    /// How long this cache has been there.
+    age_seconds: f64,
+    /// `true` while Redis is not asked, as it did not answer.
+    circuit_open: bool,
+    /// Namespaces that are switched off on this instance, with those below them.
+    switched_off: Vec<String>,
+    health: HealthAnswer,
     server: ServerAnswer,
     memory: MemoryAnswer,
     stats: CountsAnswer,
@@ -95,12 +109,27 @@ struct FunctionAnswer {
     /// Each counter by its name.
     #[schema(value_type = Object)]
     counts: crate::observe::Counts,
+    /// Of look-ups in the store; `null` where they are not measured.
+    lookup_times: Option<TimesAnswer>,
+    /// Of loads; `null` where they are not measured.
+    load_times: Option<TimesAnswer>,
+}
+
+/// What things took together: the differences of two answers tell of the time in between.
+#[derive(Debug, Serialize, ToSchema)]
+struct TimesAnswer {
+    /// Of look-ups about, as one in 64 stands for all.
+    count: u64,
+    total_seconds: f64,
+    /// The slowest one that was measured.
+    slowest_seconds: f64,
 }
 
 impl StatsAnswer {
     pub(super) async fn of(cache: &Cache) -> Self {
         let health = cache.health().await;
         let stats = cache.stats();
+        let server = health.server.as_ref();
         Self {
             status: if health.enabled {
                 "enabled"
@@ -109,19 +138,19 @@ impl StatsAnswer {
             },
             store: health.store,
             connected: health.connected,
-            memory: health
-                .server
-                .as_ref()
-                .map(MemoryAnswer::of)
-                .unwrap_or_default(),
+            instance: &INSTANCE,
+            age_seconds: health.age.as_secs_f64(),
+            circuit_open: cache.engine.store.is_away(),
+            switched_off: cache.engine.switches.off(),
+            server: server.map(ServerAnswer::of).unwrap_or_default(),
+            memory: server.map(MemoryAnswer::of).unwrap_or_default(),
             stats: CountsAnswer {
-                total_keys: health.server.as_ref().map(|server| server.keys),
+                total_keys: server.map(|server| server.keys),
                 hits: stats.total.lookups() - stats.total.misses,
                 misses: stats.total.misses,
                 hit_rate: stats.total.hit_rate().map(percent),
                 counts: stats.total,
             },
-            server: health.server.map(ServerAnswer::of).unwrap_or_default(),
             near: NearAnswer {
                 values: stats.near_values,
                 bytes: stats.near_bytes,
@@ -132,6 +161,7 @@ impl StatsAnswer {
                 .into_iter()
                 .map(FunctionAnswer::of)
                 .collect(),
+            health: HealthAnswer::of(health),
         }
     }
 }
@@ -146,15 +176,15 @@ impl QueueAnswer {
 }
 
 impl ServerAnswer {
-    fn of(server: ServerHealth) -> Self {
+    fn of(server: &ServerHealth) -> Self {
         Self {
-            version: server.version,
+            version: server.version.clone(),
             uptime_seconds: server.uptime.map(|time| time.as_secs()),
             connected_clients: server.connected_clients,
             operations_per_second: server.operations_per_second,
             evicted_keys: server.evicted_keys,
             evictions_per_minute: server.evictions_per_minute,
-            eviction_policy: server.eviction_policy,
+            eviction_policy: server.eviction_policy.clone(),
         }
     }
 }
@@ -180,6 +210,18 @@ impl FunctionAnswer {
             namespace: function.namespace,
             hit_rate: function.counts.hit_rate().map(percent),
             counts: function.counts,
+            lookup_times: function.lookup_times.map(TimesAnswer::of),
+            load_times: function.load_times.map(TimesAnswer::of),
+        }
+    }
+}
+
+impl TimesAnswer {
+    fn of(timed: Timed) -> Self {
+        Self {
+            count: timed.count,
+            total_seconds: timed.total.as_secs_f64(),
+            slowest_seconds: timed.slowest.as_secs_f64(),
         }
     }
 }

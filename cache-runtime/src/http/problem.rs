@@ -55,9 +55,13 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
     }
 
-    pub(super) fn forbidden(scope: Scope) -> Self {
-        let scope = format!("{scope:?}").to_lowercase();
-        let message = format!("this token may not do that: it has not the scope `{scope}`");
+    /// `scope` is the one that it takes; `None` where any would do.
+    pub(super) fn forbidden(scope: Option<Scope>) -> Self {
+        let lacks = match scope {
+            Some(scope) => format!("not the scope `{}`", format!("{scope:?}").to_lowercase()),
+            None => "no scope".to_owned(),
+        };
+        let message = format!("this token may not do that: it has {lacks}");
         Self::new(StatusCode::FORBIDDEN, "forbidden", message)
     }
 

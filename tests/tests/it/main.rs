@@ -7,6 +7,7 @@ mod availability;
 mod batches;
 mod by_hand;
 mod cachectl;
+mod console;
 mod dashboard;
 mod deadlines;
 mod declared;

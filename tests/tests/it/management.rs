@@ -103,7 +103,8 @@ async fn both(with: impl Fn(cache_runtime::Builder) -> cache_runtime::Builder) -
     ]
 }
 
-const PATHS: [(Method, &str); 9] = [
+const PATHS: [(Method, &str); 10] = [
+    (Method::GET, "/whoami"),
     (Method::GET, "/stats"),
     (Method::GET, "/health"),
     (Method::GET, "/report"),
@@ -142,6 +143,11 @@ async fn it_is_closed_by_default() {
         .await;
     assert_eq!(status, 403);
     assert!(cache.exists(&row::key(1)).await, "nobody has cleared it");
+    let (_, known) = open.ask(Method::GET, "/whoami", Some("statistics")).await;
+    assert_eq!(
+        known,
+        json!({"name": "statistics", "scopes": ["statistics"]})
+    );
     // A scope that everybody has is no other one.
     let anyone = Service::of(Management::new(&cache).anyone_may([Scope::Statistics])).await;
     assert_eq!(anyone.ask(Method::GET, "/stats", None).await.0, 200);
@@ -188,6 +194,9 @@ async fn statistics_have_the_documented_shapes() {
                 (&json!("rows"), &json!(50.0))
             );
             assert_eq!(function["counts"]["loads"], 2);
+            for (times, count) in [("load_times", 2), ("lookup_times", 4)] {
+                assert_eq!(function[times]["count"], count, "{function}");
+            }
         }
         let performance = service.get("/performance").await;
         let metrics = &performance["cache_metrics"];
