@@ -1,4 +1,5 @@
-//! The management API: what a person on call asks a running service, as an axum router to nest anywhere (feature `http`).
+//! The management API: what a person on call asks a running service, as an axum router to nest anywhere (feature `http`). And [`Pushes`], which tell browsers
+//! what is old.
 
 mod access;
 mod answers;
@@ -8,6 +9,7 @@ mod jobs;
 mod keys;
 mod params;
 mod problem;
+mod pushes;
 mod shapes;
 mod statistics;
 mod switching;
@@ -27,6 +29,7 @@ use utoipa_axum::routes;
 use self::access::{Access, Bearer, Guard};
 pub use self::access::{Scope, Token};
 use self::problem::Problem;
+pub use self::pushes::Pushes;
 pub use self::shapes::{cache_health, cache_stats, performance, service_health};
 use crate::cache::Cache;
 #[cfg(feature = "jobs")]

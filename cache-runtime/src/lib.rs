@@ -211,6 +211,7 @@ mod error;
 mod event;
 #[cfg(feature = "cli")]
 mod examine;
+mod feed;
 mod flight;
 #[cfg(any(fuzzing, test))]
 #[doc(hidden)]

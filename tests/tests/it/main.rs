@@ -31,6 +31,7 @@ mod near;
 mod observation;
 mod one_load;
 mod packing;
+mod pushes;
 mod reports;
 mod scenarios;
 mod stale;
