@@ -248,6 +248,7 @@ mod store;
 mod sync;
 mod targets;
 pub mod ttl;
+mod typescript;
 mod wakes;
 mod warm;
 
@@ -283,4 +284,5 @@ pub use protection::Secrets;
 pub use rate_limit::{Allowance, RateLimit};
 pub use report::{Advice, FunctionReport, Recommendation, Report, Severity, Usage};
 pub use source::{Observations, Observed, Source};
+pub use typescript::typescript_keys;
 pub use warm::{Outcome, Progress, SetReport, WarmReport, Warming, WarmingEnd};
