@@ -147,6 +147,11 @@
 //! `dashboards/grafana.json`, in the repository, shows them. For OpenTelemetry, the crate [`metrics-exporter-otel`](https://docs.rs/metrics-exporter-otel) is a recorder over a meter of
 //! the OpenTelemetry SDK, which sends what it gets by OTLP (`opentelemetry-otlp`); a task of the program then calls `record_metrics` every 10 seconds.
 //!
+//! # Browsers
+//!
+//! With the feature `http`, `http::Pushes` tells browsers which keys became old, as far as the service lets them hear of it, and [`typescript_keys`] writes builders of the same keys
+//! for them. The npm package `@cache-runtime/tanstack-query` has queries of TanStack Query fetched anew then.
+//!
 //! # How values are stored
 //!
 //! As JSON, which a person can read in `redis-cli`; or by another [`Codec`], compressed ([`Compression`]), signed or encrypted ([`Protection`], with
@@ -180,7 +185,7 @@
 //! | `axum` | `Json<T>` answers of handlers |
 //! | `cli` | `cachectl`, the command line, and what it asks of a server |
 //! | `encryption` | entries that are encrypted or signed: XChaCha20-Poly1305, HMAC-SHA256 |
-//! | `http` | the management API: [`http::Management`](https://docs.rs/cache-runtime/latest/cache_runtime/http/struct.Management.html), an axum router |
+//! | `http` | the management API: [`http::Management`](https://docs.rs/cache-runtime/latest/cache_runtime/http/struct.Management.html), an axum router; and `http::Pushes` |
 //! | `lz4`, `zstd` | compressed values; `zstd` takes a C compiler |
 //! | `msgpack`, `postcard` | values as MessagePack, as postcard |
 //! | `metrics` | figures through the `metrics` facade |

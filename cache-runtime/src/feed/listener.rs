@@ -62,13 +62,13 @@ impl Listener {
         }
     }
 
-    /// How far it has read, for who comes back.
-    pub(crate) fn place(&self) -> String {
-        let place = self.place.unwrap_or_default();
-        format!("{:016x}-{place}", self.feed.epoch)
+    /// How far it has read, for who comes back; nothing before it has been told what it missed.
+    pub(crate) fn place(&self) -> Option<String> {
+        let place = self.place?;
+        Some(format!("{:016x}-{place}", self.feed.epoch))
     }
 
-    /// What it may hear of, when it was made.
+    /// What it hears of.
     pub(crate) fn hears(&self) -> &[Pattern] {
         &self.hears
     }
@@ -183,7 +183,7 @@ mod tests {
         let mut before = listener(&feed, &["a:*"]);
         tell(&feed, "a:1");
         before.read();
-        let place = before.place();
+        let place = before.place().expect("it has read");
         tell(&feed, "a:2");
         let back = |place: &str| Listener::new(&feed, vec![pattern("a:*")], Some(place)).read();
         assert_eq!(back(&place), patterns(["a:2"]));

@@ -1,8 +1,8 @@
 //! Invalidations, pushed to browsers.
 
-use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::fmt;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
@@ -13,8 +13,9 @@ use axum::middleware::from_fn;
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use futures_util::future::{Either, select};
 use futures_util::stream::{self, StreamExt};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
 
 use super::answers;
@@ -24,7 +25,7 @@ use crate::cache::Cache;
 use crate::engine::Engine;
 use crate::feed::{Listener, Told};
 use crate::key::Pattern;
-use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::store::StoreError;
 use crate::sync::lock;
 
 /// Patterns that one request may ask for.
@@ -50,7 +51,7 @@ const RETRY: std::ops::Range<u64> = 1_000..3_000;
 ///
 /// | event | data | what |
 /// |---|---|---|
-/// | `hears` | patterns | the first one: for these it is told |
+/// | `hears` | patterns | first of all: for these it is told; and none, while Redis is away |
 /// | `invalidate` | patterns | what they name is old |
 /// | `reset` | `null` | anything that is heard of may be old |
 /// | `alive` | `null` | nothing, for 15 seconds: where that does not come the connection is dead |
@@ -58,7 +59,8 @@ const RETRY: std::ops::Range<u64> = 1_000..3_000;
 /// An event is sent once the invalidation has been done, so that who then asks gets nothing from before; whichever instance did it. Values that are
 /// [updated](macro@crate::updates), put or set are told of as well. `reset` begins each connection, but for one that comes back (`Last-Event-ID`) to the same instance and
 /// has missed no more than 4,096 patterns: that one is told of those. It also comes when something may have been missed: the connection to Redis was lost and is back,
-/// a browser was too slow, everything or a [tag](crate::Tag) was invalidated. While Redis is away, what this instance invalidates is told.
+/// a browser was too slow, everything or a [tag](crate::Tag) was invalidated. While Redis is away, what this instance invalidates is told. Redis is asked each second, while somebody
+/// listens, whether it is there and anything was missed.
 ///
 /// Nobody is told the name of anything outside of what it may hear: of a pattern that reaches further it hears as of its own.
 ///
@@ -103,8 +105,8 @@ struct Hub {
     places: Arc<Semaphore>,
     /// Lives as long as somebody listens.
     beat: Mutex<Weak<Beat>>,
-    /// Whether invalidations can no longer be heard of.
-    deaf: AtomicBool,
+    /// Whether all invalidations are heard of, as far as is known.
+    hearing: watch::Sender<bool>,
 }
 
 /// Finds out that Redis is gone, or that something was missed, where nobody else asks it anything. Dropped, it ends.
@@ -113,7 +115,7 @@ struct Beat(JoinHandle<()>);
 /// A connection that listens; dropped with it.
 struct Connection {
     listener: Listener,
-    hub: Arc<Hub>,
+    hearing: watch::Receiver<bool>,
     _beat: Arc<Beat>,
     _place: OwnedSemaphorePermit,
 }
@@ -156,7 +158,7 @@ impl Pushes {
             hears: self.hears,
             places: Arc::new(Semaphore::new(self.listeners.min(Semaphore::MAX_PERMITS))),
             beat: Mutex::default(),
-            deaf: AtomicBool::new(false),
+            hearing: watch::Sender::new(false),
         };
         Router::new()
             .route("/events", get(events))
@@ -179,18 +181,16 @@ async fn events(
     }
     let left_off = request.headers.get("last-event-id");
     let left_off = left_off.and_then(|id| id.to_str().ok());
-    let connection = Connection {
+    let mut connection = Connection {
         listener: Listener::new(hub.engine.near.feed(), hears, left_off),
+        hearing: hub.hearing.subscribe(),
         _beat: hub.beat(),
-        hub,
         _place: place,
     };
-    let hears = connection.listener.hears().iter().map(Pattern::as_str);
-    let first = Event::default()
-        .event("hears")
-        .data(json(&hears.collect()))
-        .retry(Duration::from_millis(fastrand::u64(RETRY)));
-    let rest = stream::unfold(connection, Connection::next);
+    let first = connection.hears();
+    let rest = stream::unfold(connection, async |mut connection| {
+        Some((connection.next().await, connection))
+    });
     let all = stream::iter([first]).chain(rest).map(Ok::<_, Infallible>);
     // Else nginx keeps events until it has some kilobytes of them.
     Ok(([("x-accel-buffering", "no")], Sse::new(all)).into_response())
@@ -214,12 +214,12 @@ fn permitted(asked: &[(String, String)], may: Vec<Pattern>) -> Result<Vec<Patter
 
 impl Hub {
     /// Sees to it that this instance hears of invalidations; whether it does.
-    async fn hear(&self) -> Result<bool, ()> {
+    async fn hear(&self) -> Result<bool, StoreError> {
         let heard = self.engine.store.hear(self.engine.patience.operation).await;
-        if let Ok(hears) = heard {
-            self.deaf.store(!hears, Ordering::Relaxed);
-        }
-        heard.map_err(drop)
+        let hears = matches!(heard, Ok(true));
+        self.hearing
+            .send_if_modified(|known| std::mem::replace(known, hears) != hears);
+        heard
     }
 
     fn beat(self: &Arc<Self>) -> Arc<Beat> {
@@ -229,7 +229,7 @@ impl Hub {
             let new = Arc::new(Beat(tokio::spawn(async move {
                 loop {
                     tokio::time::sleep(BEAT).await;
-                    // Where it fails, the connection is made anew, and begins with a reset.
+                    // Where it fails so often, the connection is made anew, and begins with a reset.
                     let _ = hub.hear().await;
                 }
             })));
@@ -246,28 +246,49 @@ impl Drop for Beat {
 }
 
 impl Connection {
-    /// The next event, and `None` when it can be relied on no more.
-    async fn next(mut self) -> Option<(Event, Self)> {
-        let told = tokio::time::timeout(KEEP_ALIVE, self.listener.told()).await;
-        let event = match told {
-            Ok(Told::Patterns(patterns)) => {
-                let patterns = patterns.iter().map(String::as_str);
-                Event::default()
-                    .event("invalidate")
-                    .data(json(&patterns.collect()))
+    /// The next event. Safe to drop at any time.
+    async fn next(&mut self) -> Event {
+        let event = match tokio::time::timeout(KEEP_ALIVE, self.news()).await {
+            Ok(None) => self.hears(),
+            Ok(Some(Told::Patterns(patterns))) => {
+                let patterns = json(patterns.iter().map(String::as_str));
+                Event::default().event("invalidate").data(patterns)
             }
-            Ok(Told::Everything) => Event::default().event("reset").data("null"),
-            Err(_) if self.hub.deaf.load(Ordering::Relaxed) => return None,
-            // With how far it has read: who comes back is told of less.
+            Ok(Some(Told::Everything)) => Event::default().event("reset").data("null"),
             Err(_) => Event::default().event("alive").data("null"),
         };
-        let event = event.id(self.listener.place());
-        Some((event, self))
+        // Also where nothing is told: who comes back is told of less.
+        match self.listener.place() {
+            Some(place) => event.id(place),
+            None => event,
+        }
+    }
+
+    /// What was told; or nothing, where what can be relied on has changed.
+    async fn news(&mut self) -> Option<Told> {
+        let changed = pin!(self.hearing.changed());
+        let told = pin!(self.listener.told());
+        match select(changed, told).await {
+            Either::Left(_) => None,
+            Either::Right((told, _)) => Some(told),
+        }
+    }
+
+    /// What it can rely on to be told of: nothing while Redis is away.
+    fn hears(&mut self) -> Event {
+        let hears = match *self.hearing.borrow_and_update() {
+            true => self.listener.hears(),
+            false => &[],
+        };
+        Event::default()
+            .event("hears")
+            .data(json(hears.iter().map(Pattern::as_str)))
+            .retry(Duration::from_millis(fastrand::u64(RETRY)))
     }
 }
 
-fn json(patterns: &BTreeSet<&str>) -> String {
-    serde_json::to_string(patterns).unwrap_or_default()
+fn json<'a>(patterns: impl Iterator<Item = &'a str>) -> String {
+    serde_json::to_string(&patterns.collect::<Vec<_>>()).unwrap_or_default()
 }
 
 impl fmt::Debug for Pushes {
