@@ -5,6 +5,7 @@ mod announced;
 mod audit;
 mod availability;
 mod batches;
+mod browser_client;
 mod by_hand;
 mod cachectl;
 mod dashboard;
