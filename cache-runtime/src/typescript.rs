@@ -14,7 +14,7 @@ use crate::site::Site;
 /// mod keys {
 /// #   use cache_runtime::cache_keys;
 ///     cache_keys! {
-///         pub task(task_id: u64) = "tasks:{task_id}";
+///         pub task(task_id: u64) = "tasks:{task_id}", ttl = "5m";
 ///     }
 /// }
 ///

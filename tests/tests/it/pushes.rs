@@ -1,5 +1,6 @@
 //! What browsers are told of invalidations, over real connections (B7).
 
+use std::pin::pin;
 use std::time::Duration;
 
 use axum::Router;
@@ -7,12 +8,13 @@ use axum::http::request::Parts;
 use cache_runtime::http::Pushes;
 use cache_runtime::{Cache, Key, Pattern, Tag, Target, cached, invalidates, updates};
 use cache_tests::{Direction, Proxy, RedisServer, eventually};
+use futures_util::poll;
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 
-use crate::world::World;
+use crate::world::{World, patient};
 
 #[cached(namespace = "rows", ttl = "1h", key = id, tags = ["row:{id}"], cache = &world.cache)]
 async fn row(world: &World, id: u64) -> u64 {
@@ -257,6 +259,25 @@ async fn who_hears_of_it_gets_nothing_from_before() {
 }
 
 #[tokio::test]
+async fn what_is_not_done_yet_is_not_told() {
+    let server = RedisServer::start().await;
+    let proxy = Proxy::start(server.port()).await;
+    let instance = |url| World::over(patient(Cache::builder().redis(url)).build().unwrap(), None);
+    let (far, near) = (instance(proxy.url()), instance(server.url()));
+    let service = Service::open(&far.cache).await;
+    let mut ear = service.listen(&[]).await;
+    // Its pushes still come.
+    proxy.hold(Direction::ToServer, true);
+    let mut writing = pin!(write(&far, 1, 2));
+    assert!(poll!(&mut writing).is_pending());
+    write(&near, 2, 2).await;
+    assert_eq!(ear.old().await, ["rows:2"]);
+    proxy.hold(Direction::ToServer, false);
+    writing.await;
+    assert_eq!(ear.old().await, ["rows:1"]);
+}
+
+#[tokio::test]
 async fn it_is_told_in_order() {
     let world = World::redis().await;
     let service = Service::open(&world.cache).await;
@@ -439,7 +460,7 @@ async fn where_nothing_can_be_heard_nobody_listens() {
         .await
         .unwrap();
     let url = format!("redis://deaf:secret@127.0.0.1:{}", server.port());
-    let cache = crate::world::patient(Cache::builder().redis(url)).build();
+    let cache = patient(Cache::builder().redis(url)).build();
     let service = Service::open(&cache.unwrap()).await;
     let (status, problem) = refused(service.ask(&[])).await;
     assert_eq!(status, 503);
