@@ -370,7 +370,7 @@ mod tests {
             }
             all
         }
-        let keys = all(3, &["a", "ab", "ba", "aba"]);
+        let keys = all(3, &["a", "b", "aa", "ab", "ba", "aba"]);
         for one in all(2, &["a", "*", "a*", "*a"]) {
             for other in all(2, &["a", "*", "ab", "*b", "a*a"]) {
                 let [one, other] = [&one, &other].map(|text| Pattern::parse(text).expect(text));
