@@ -7,6 +7,7 @@ mod batch;
 pub(crate) mod cached;
 mod companion;
 pub(crate) mod declared;
+mod described;
 mod emitted;
 pub(crate) mod event;
 mod hottest;

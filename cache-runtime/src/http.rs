@@ -1,5 +1,5 @@
-//! The management API: what a person on call asks a running service, as an axum router to nest anywhere (feature `http`); and the console, a page that asks it
-//! (feature `console`).
+//! The management API: what a person on call asks a running service, as an axum router to nest anywhere (feature `http`); the console, a page that asks it
+//! (feature `console`); and [`Pushes`], which tell browsers what is old.
 
 mod access;
 mod answers;
@@ -11,6 +11,7 @@ mod jobs;
 mod keys;
 mod params;
 mod problem;
+mod pushes;
 mod shapes;
 mod statistics;
 mod switching;
@@ -31,6 +32,7 @@ use utoipa_axum::routes;
 use self::access::{Access, Bearer, Guard};
 pub use self::access::{Scope, Token};
 use self::problem::Problem;
+pub use self::pushes::Pushes;
 pub use self::shapes::{
     cache_health, cache_stats, database_performance, performance, service_health,
 };

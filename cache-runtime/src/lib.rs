@@ -158,6 +158,11 @@
 //! With the feature `http`, `http::Management` is an axum router that answers what a person on call asks a running service: statistics, health, keys, values, clearing. It is
 //! closed until it is given tokens. With `console` it has a page for people too, at `/console/`, which shows the same as charts and asks for a token; all of it is part of the program.
 //!
+//! # Browsers
+//!
+//! With the feature `http`, `http::Pushes` tells browsers which keys became old, as far as the service lets them hear of it, and [`typescript_keys`] writes builders of the same keys
+//! for them. The npm package `@cache-runtime/tanstack-query` has queries of TanStack Query fetched anew then.
+//!
 //! # How values are stored
 //!
 //! As JSON, which a person can read in `redis-cli`; or by another [`Codec`], compressed ([`Compression`]), signed or encrypted ([`Protection`], with
@@ -192,7 +197,7 @@
 //! | `cli` | `cachectl`, the command line, and what it asks of a server |
 //! | `console` | a page of the management API, for people |
 //! | `encryption` | entries that are encrypted or signed: XChaCha20-Poly1305, HMAC-SHA256 |
-//! | `http` | the management API: [`http::Management`](https://docs.rs/cache-runtime/latest/cache_runtime/http/struct.Management.html), an axum router |
+//! | `http` | the management API: [`http::Management`](https://docs.rs/cache-runtime/latest/cache_runtime/http/struct.Management.html), an axum router; and `http::Pushes` |
 //! | `lz4`, `zstd` | compressed values; `zstd` takes a C compiler |
 //! | `msgpack`, `postcard` | values as MessagePack, as postcard |
 //! | `metrics` | figures through the `metrics` facade |
@@ -224,6 +229,7 @@ mod error;
 mod event;
 #[cfg(feature = "cli")]
 mod examine;
+mod feed;
 mod flight;
 #[cfg(any(fuzzing, test))]
 #[doc(hidden)]
@@ -266,6 +272,7 @@ mod sync;
 mod targets;
 mod together;
 pub mod ttl;
+mod typescript;
 mod wakes;
 mod warm;
 
@@ -305,4 +312,5 @@ pub use queries::{QueryFigures, QueryMeter, QueryStats};
 pub use rate_limit::{Allowance, RateLimit};
 pub use report::{Advice, FunctionReport, Recommendation, Report, Severity, Usage};
 pub use source::{Observations, Observed, Source};
+pub use typescript::typescript_keys;
 pub use warm::{Outcome, Progress, SetReport, WarmReport, Warming, WarmingEnd};

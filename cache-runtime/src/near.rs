@@ -18,6 +18,7 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache as Values;
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::feed::Feed;
 use crate::generations::{self, Counters, Stamp, Stamping};
 use crate::key::{Key, Tag, Target};
 use crate::source::Freshness;
@@ -56,6 +57,8 @@ pub(crate) struct Near {
     proven: AtomicU64,
     /// How old the last proof may be, in nanoseconds; `None`: nothing is pushed, as this process alone writes.
     bound: Option<u64>,
+    /// What was made old, for others than the near cache.
+    feed: Arc<Feed>,
 }
 
 /// Nanoseconds after a near cache was made: for five centuries.
@@ -114,6 +117,7 @@ impl Near {
             epoch: Instant::now(),
             proven: AtomicU64::new(0),
             bound: bound.map(nanoseconds),
+            feed: Arc::new(Feed::new()),
         }
     }
 
@@ -174,11 +178,18 @@ impl Near {
         }
     }
 
-    /// Makes everything old that `targets` name.
-    pub(crate) fn advance<'a>(&self, targets: impl IntoIterator<Item = &'a Target>) {
+    /// This instance has made everything old that `targets` name.
+    pub(crate) fn advance(&self, targets: &[Target]) {
+        self.outdate(targets);
+        if self.bound.is_none() {
+            self.feed.tell(targets);
+        } // else it is told with the push, which comes for its own too
+    }
+
+    fn outdate(&self, targets: &[Target]) {
         for target in targets {
             if *target == Target::All {
-                self.reset();
+                self.outdate_all();
             }
             let Some(pattern) = self.generations.advance(target) else {
                 continue;
@@ -193,10 +204,20 @@ impl Near {
         self.changes.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Makes everything old: something may have been missed.
-    pub(crate) fn reset(&self) {
+    fn outdate_all(&self) {
         self.base.fetch_add(1, Ordering::AcqRel);
         self.changes.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Makes everything old: something may have been missed.
+    pub(crate) fn reset(&self) {
+        self.outdate_all();
+        self.feed.reset();
+    }
+
+    /// What was made old, for who listens.
+    pub(crate) fn feed(&self) -> &Arc<Feed> {
+        &self.feed
     }
 
     /// The server was asked at `sent` how many pushes there were, and has answered `counted`: all that it sent before have been

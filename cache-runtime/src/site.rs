@@ -18,6 +18,8 @@ pub struct Site {
     pub(crate) function: &'static str,
     /// The key's literal segments, with `{}` where a value stands.
     pub(crate) template: &'static str,
+    /// What the values are called and of what type they are: `workspace_id: str, user_id: _`.
+    pub(crate) parts: &'static str,
     pub(crate) version: u16,
     pub(crate) policy: Policy,
     /// The declaration that it shares its entries with.
@@ -95,6 +97,7 @@ impl Site {
         Self {
             function,
             template,
+            parts: "",
             version: 0,
             policy: Policy::new(),
             declared: None,
@@ -135,6 +138,11 @@ impl Site {
             .declared(one);
         site.policy = one.policy.of_batch();
         site
+    }
+
+    /// Whether its keys are its own, and not those of a declaration or of another function.
+    pub(crate) fn owns_keys(&self) -> bool {
+        self.declared.is_none()
     }
 
     /// Whether both are functions that load what one declaration names: each would answer for the other.
@@ -180,6 +188,13 @@ impl Site {
         let site: &'static Self = Box::leak(Box::new(Self::new(BY_HAND, template)));
         known.insert(namespace.to_owned(), site);
         site
+    }
+
+    /// What its values are called, and of what type they are.
+    #[must_use]
+    pub const fn parts(mut self, parts: &'static str) -> Self {
+        self.parts = parts;
+        self
     }
 
     /// The version of the value's type.

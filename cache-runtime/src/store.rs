@@ -404,6 +404,15 @@ impl Store {
         }
     }
 
+    /// Sees to it that this instance hears of all invalidations, and has heard of those from before; whether it hears of any.
+    #[cfg(feature = "http")]
+    pub(crate) async fn hear(&self, patience: Duration) -> Result<bool, StoreError> {
+        match self {
+            Self::Memory(_) => Ok(true),
+            Self::Redis(redis) => redis.hear(patience).await,
+        }
+    }
+
     /// Who waits for loads of other instances; `None` where there are none.
     pub(crate) fn wakes(&self) -> Option<&Wakes> {
         match self {

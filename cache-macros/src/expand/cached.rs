@@ -13,6 +13,7 @@ use syn::Expr;
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
+use super::described::described;
 use super::member::member_name;
 use super::owned;
 use super::shared;
@@ -129,7 +130,10 @@ pub(super) fn site(cached: &Cached) -> TokenStream {
             let many = cached.batch.is_some();
             shared::new_site(call, cached.runtime.as_ref(), &name, many)
         }
-        None => ours!(#private::Site::new(#name, #template)),
+        None => {
+            let parts = described(&cached.function, &cached.parts);
+            ours!(#private::Site::new(#name, #template).parts(#parts))
+        }
     };
     ours!(#new #(#times)* #refresh_ahead #single_flight #storage #version)
 }

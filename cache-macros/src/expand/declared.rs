@@ -10,6 +10,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::companion;
+use super::described::described;
 use super::stand_in;
 use super::{computed, full_name, literal, ours, private, storage, with_sig};
 use crate::model::{Cached, Declared};
@@ -52,5 +53,6 @@ fn site(declared: &Declared) -> TokenStream {
     let ttl = literal(&declared.ttl, "ttl").or_else(|| computed(&declared.ttl, "ttl"));
     let version = declared.version.map(|version| ours!(.version(#version)));
     let storage = storage(&declared.storage, &private);
-    ours!(#private::Site::declaration(#name, #template) #ttl #version #storage)
+    let parts = described(&declared.function, &declared.parts);
+    ours!(#private::Site::declaration(#name, #template).parts(#parts) #ttl #version #storage)
 }

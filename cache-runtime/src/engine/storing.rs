@@ -149,7 +149,7 @@ impl Session<'_> {
         let stored = self.fill(ticket, None, entry, content, ttl).await;
         // What the near cache has is from before. Where the store failed, it may have been done all the same.
         let key = Target::from(self.request.key.clone());
-        self.engine.near.advance([&key]);
+        self.engine.near.advance(&[key]);
         stored
     }
 

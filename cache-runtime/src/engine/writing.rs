@@ -217,9 +217,12 @@ impl Drop for Pledge {
             tracing::debug!(%target, by, "invalidation queued");
         }
         self.record(AuditOutcome::Queued);
+        let targets: Vec<_> = self.targets.drain(..).collect();
         self.engine
             .outbox
-            .put(self.targets.drain(..), self.hold_off);
+            .put(targets.iter().cloned(), self.hold_off);
+        // Here they are old from now on, and once more where they are delivered.
+        self.engine.near.feed().tell(&targets);
         Outbox::see_to_delivery(&self.engine);
     }
 }

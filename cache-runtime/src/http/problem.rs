@@ -83,6 +83,21 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message).again(Duration::from_secs(1))
     }
 
+    pub(super) fn not_heard() -> Self {
+        let message = "this request may not hear of that";
+        Self::new(StatusCode::FORBIDDEN, "forbidden", message)
+    }
+
+    pub(super) fn no_place() -> Self {
+        let message = "too many listen already";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", message).again(Duration::from_secs(5))
+    }
+
+    pub(super) fn deaf() -> Self {
+        let message = "invalidations cannot be heard of from this Redis";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_pushed", message)
+    }
+
     fn again(mut self, after: Duration) -> Self {
         self.retry_after = Some(after);
         self

@@ -117,7 +117,7 @@ impl Pattern {
 
     /// Whether `key` is meant, segment by segment.
     pub(crate) fn matches(&self, key: &str) -> bool {
-        let open = self.text.ends_with(":*");
+        let open = self.is_open();
         let mut segments = key.split(':');
         let fits = self.text.split(':').all(|pattern| {
             segments
@@ -125,6 +125,35 @@ impl Pattern {
                 .is_some_and(|segment| covers(pattern, segment))
         });
         fits && (open || segments.next().is_none())
+    }
+
+    /// Whether all that `other` can name is meant here too.
+    #[cfg(feature = "http")]
+    pub(crate) fn includes(&self, other: &Self) -> bool {
+        // A star of `other` is a character that only a star covers.
+        self.matches(&other.text) && (self.is_open() || !other.is_open())
+    }
+
+    /// Whether there may be a key that both name.
+    #[cfg(feature = "http")]
+    pub(crate) fn meets(&self, other: &Self) -> bool {
+        let (mut these, mut others) = (self.text.split(':'), other.text.split(':'));
+        loop {
+            let fits = match (these.next(), others.next()) {
+                (None, None) => return true,
+                (Some(this), Some(other)) => overlaps(this, other),
+                (Some(_), None) => other.is_open(),
+                (None, Some(_)) => self.is_open(),
+            };
+            if !fits {
+                return false;
+            }
+        }
+    }
+
+    /// Whether it names keys of any length.
+    fn is_open(&self) -> bool {
+        self.text.ends_with(":*")
     }
 
     pub(crate) fn reach(&self) -> Reach<'_> {
@@ -320,5 +349,43 @@ mod tests {
                 && !matches("a:*b*bd", "a:abd")
         );
         assert!(matches("a:*:c", "a:b:c") && !matches("a:*:c", "a:b:b:c"));
+    }
+
+    /// All keys over a small alphabet: the specification of what patterns have in common.
+    #[cfg(feature = "http")]
+    #[test]
+    fn patterns_are_compared_as_the_keys_that_they_name() {
+        fn all(longest: usize, segments: &[&str]) -> Vec<String> {
+            let mut all = vec!["d".to_owned()];
+            for from in 0..longest {
+                let longest = all.iter().filter(|one| one.matches(':').count() == from);
+                let longer: Vec<_> = longest
+                    .flat_map(|one| {
+                        segments
+                            .iter()
+                            .map(move |segment| format!("{one}:{segment}"))
+                    })
+                    .collect();
+                all.extend(longer);
+            }
+            all
+        }
+        let keys = all(3, &["a", "b", "aa", "ab", "ba", "aba"]);
+        for one in all(2, &["a", "*", "a*", "*a"]) {
+            for other in all(2, &["a", "*", "ab", "*b", "a*a"]) {
+                let [one, other] = [&one, &other].map(|text| Pattern::parse(text).expect(text));
+                let mut named = keys.iter().filter(|key| other.matches(key)).peekable();
+                assert!(named.peek().is_some());
+                assert_eq!(
+                    one.meets(&other),
+                    named.clone().any(|key| one.matches(key)),
+                    "{one} meets {other}"
+                );
+                // What is open names longer keys than are tried here.
+                let included =
+                    named.all(|key| one.matches(key)) && (one.is_open() || !other.is_open());
+                assert_eq!(one.includes(&other), included, "{one} includes {other}");
+            }
+        }
     }
 }

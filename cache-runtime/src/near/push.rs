@@ -68,6 +68,7 @@ impl Near {
         if number == 0 || before != 0 && before + 1 != number {
             return self.reset();
         }
-        self.advance(&targets);
+        self.outdate(&targets);
+        self.feed.tell(&targets);
     }
 }

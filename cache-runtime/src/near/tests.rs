@@ -44,13 +44,9 @@ fn every_way_of_naming_a_key_makes_it_old() {
         let near = near();
         keep(&near, &row, &tags, near.stamp(&row, &tags));
         assert!(has(&near, &row, &tags));
-        near.advance([
-            &target("rows:a:8"),
-            &target("others:*"),
-            &target("rows:*:8"),
-        ]);
+        near.advance(&[target("rows:a:8"), target("others:*"), target("rows:*:8")]);
         assert!(has(&near, &row, &tags));
-        near.advance([&old]);
+        near.advance(std::slice::from_ref(&old));
         assert!(!has(&near, &row, &tags), "{old}");
     }
 }
@@ -59,7 +55,7 @@ fn every_way_of_naming_a_key_makes_it_old() {
 fn an_invalidation_between_the_answer_and_the_keeping_is_not_missed() {
     let (near, row) = (near(), key("rows:a:7"));
     let before = near.stamp(&row, &[]);
-    near.advance([&target("rows:a:7")]);
+    near.advance(&[target("rows:a:7")]);
     keep(&near, &row, &[], before);
     assert!(!has(&near, &row, &[]));
 }

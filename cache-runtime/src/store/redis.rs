@@ -132,6 +132,16 @@ impl Redis {
         .await
     }
 
+    /// The same, and that it has heard of all that were pushed before.
+    #[cfg(feature = "http")]
+    pub(crate) async fn hear(&self, patience: Duration) -> Result<bool, StoreError> {
+        self.link.near().want();
+        self.attempt(patience, move |live| async move {
+            Ok(live.listen(&self.link).await && live.prove(&self.link).await?)
+        })
+        .await
+    }
+
     /// Who waits for other instances' loads.
     pub(crate) fn wakes(&self) -> &Wakes {
         self.link.wakes()

@@ -173,7 +173,7 @@ fn the_near_cache_keeps_nothing_old() {
                     thread::spawn(move || look(&near, &store))
                 };
                 store.store(1, Ordering::SeqCst);
-                near.advance([&way]);
+                near.advance(std::slice::from_ref(&way));
                 assert_eq!(look(&near, &store), 1, "{way}");
                 reader.join().expect("no panic");
                 assert_eq!(look(&near, &store), 1, "{way}");

@@ -63,6 +63,13 @@ impl Live {
             .await
     }
 
+    /// Asks the server for a proof that no push is outstanding; those that were missed make everything old.
+    #[cfg(feature = "http")]
+    pub(crate) async fn prove(&self, link: &Link) -> Result<bool, RedisError> {
+        link.shared.prove(self.connection(), &self.heard).await?;
+        Ok(true)
+    }
+
     /// Sees to it that this connection hears of other instances' loads that ended. Where it cannot, those that wait look now and then.
     pub(crate) async fn hear_wakes(&self, link: &Link) {
         let subscribe = async {
