@@ -59,9 +59,13 @@ function spelled(value: number): string {
   if (Number.isNaN(value)) return "NaN";
   if (!Number.isFinite(value)) return value < 0 ? "-inf" : "inf";
   if (Object.is(value, -0)) return "-0.0";
+  // As few digits as name the number. Where two are as near, `String()` takes the even one; asked for so many digits, JavaScript takes the larger one, as Rust does.
+  const [digits, exponent] = value.toExponential().split("e") as [string, string];
+  const fraction = digits.split(".")[1]?.length ?? 0;
   const size = Math.abs(value);
-  if (size >= 1e16 || (size < 1e-4 && size > 0)) return value.toExponential().replace("+", "");
-  return Number.isInteger(value) ? `${value}.0` : String(value);
+  if (size >= 1e16 || (size < 1e-4 && size > 0)) return value.toExponential(fraction).replace("+", "");
+  const decimals = Math.max(fraction - Number(exponent), 0);
+  return decimals > 0 ? value.toFixed(decimals) : `${value.toFixed()}.0`;
 }
 
 /** All but letters, digits and `-_.@/+~`; and beyond ASCII what is invisible or turns the direction of writing. */

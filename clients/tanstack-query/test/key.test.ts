@@ -11,6 +11,7 @@ test("a part stays in its segment", () => {
     [key`exec:v${1}:${""}:${null}:${true}`, "exec:v1:%empty:%none:true"],
     [key`d:${[1, "a", null, []]}`, "d:(1,'a',%none,())"],
     [key`d:${"Zürich 🦀\u202e\ud800"}`, "d:Zürich%20🦀%E2%80%AE%EF%BF%BD"],
+    [key`d:${float(-244203802963670.625)}:${float(0.3)}:${float(9007199254740992)}:${float(1.5e300)}`, "d:-244203802963670.63:0.3:9007199254740992.0:1.5e300"],
     [key`d:${float(1)}:${float(1.5e-5)}:${float(1e16)}:${float(-0)}:${-0}`, "d:1.0:1.5e-5:1e16:-0.0:0"],
     [key`whole`, "whole"],
   ] as const;

@@ -339,9 +339,11 @@ async fn keys_are_made_alike_in_both_languages() {
     let browser = page(port, None).await;
     let mut runner = TestRunner::default();
     let any = Part::any();
-    let parts: Vec<Part> = (0..3000)
-        .map(|_| any.new_tree(&mut runner).unwrap().current())
-        .collect();
+    let made_up = (0..3000).map(|_| any.new_tree(&mut runner).unwrap().current());
+    // Numbers next to each other, of which many lie half way between the two shortest texts that name them.
+    let ties =
+        (0..1000).map(|step| Part::Float(f64::from_bits(244_203_802_963_670_f64.to_bits() + step)));
+    let parts: Vec<Part> = made_up.chain(ties).collect();
     let tagged: Vec<_> = parts.iter().map(Part::tagged).collect();
     let made = act(&browser, "return app.keys(arguments[0])", &[json!(tagged)]).await;
     let made: Vec<String> = serde_json::from_value(made).unwrap();
