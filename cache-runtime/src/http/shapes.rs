@@ -84,7 +84,7 @@ pub fn performance<S: Clone + Send + Sync + 'static>(cache: &Cache) -> MethodRou
 /// # fn app(pool: Arc<Pool>) -> axum::Router {
 /// static QUERIES: QueryMeter = QueryMeter::new(); // or an `Arc`
 ///
-/// let route = http::database_performance(&QUERIES, move || [("size", pool.size())]);
+/// let route = http::database_performance(&QUERIES, move || serde_json::json!({"size": pool.size()}));
 /// axum::Router::new().route("/api/performance/database", route)
 /// # }
 /// ```

@@ -91,8 +91,10 @@ impl Service {
         });
         type Shared = State<Arc<Site>>;
         let pool = site.db.clone();
-        let performance =
-            http::database_performance(site.queries.clone(), move || [("size", pool.size())]);
+        let performance = http::database_performance(
+            site.queries.clone(),
+            move || serde_json::json!({"size": pool.size()}),
+        );
         let router = Router::new()
             .route(
                 "/agents/{id}",
@@ -236,7 +238,7 @@ async fn the_database_s_performance_is_answered() {
     );
     assert_eq!(
         answer["pool"],
-        serde_json::json!([["size", service.site.db.size()]])
+        serde_json::json!({"size": service.site.db.size()})
     );
 }
 
