@@ -13,7 +13,7 @@ pub use self::batch::{
 pub use self::cached::{
     cached, cached_owned, cached_within, invalidate, peek, refreshing, uncached,
 };
-pub use self::call::{Call, Judged, Rules, Stored, stored, stored_near};
+pub use self::call::{Call, Judged, Rules, Stored, near, stored, stored_near};
 pub use self::owned::{Lasting, Own, Owned, lasts, lend, own};
 pub use self::updating::{Judge, NoFunction, OfValue, Stores, Update, put, update, updating};
 pub use self::writing::{Invalidation, Returned, any_event, event, invalidating, returned};

@@ -61,7 +61,7 @@ macro_rules! times {
                 $(#[doc = $doc])+
                 #[must_use]
                 pub fn $name(mut self, time: Duration) -> Self {
-                    self.policy.$name = Some(time);
+                    self.own().$name = Some(time);
                     self
                 }
             )*

@@ -1,4 +1,6 @@
+use std::hint::black_box;
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use cache_runtime::{Cache, cached};
 
@@ -49,9 +51,13 @@ fn run(rounds: usize) -> Vec<contest::Row> {
         Row::of(1, 20_000),
         Arc::new(Row::of(1, 200)),
     );
-    let by_hand = quick_cache::sync::Cache::<u64, Arc<Row>>::new(1_000);
-    by_hand.insert(1, arc.clone());
-    let by_hand = Arc::new(by_hand);
+    let by_hand = quick_cache::sync::Cache::<String, (Arc<Row>, Instant)>::new(1_000);
+    by_hand.insert(
+        "shared:1".to_owned(),
+        (arc.clone(), Instant::now() + Duration::from_secs(3600)),
+    );
+    let number_alone = quick_cache::sync::Cache::<u64, Arc<Row>>::new(1_000);
+    number_alone.insert(1, arc);
 
     let mut rows = Vec::new();
     let mut contest = Contest::new(SCENARIO.name, "200 B, 1 thread", Unit::Nanoseconds);
@@ -69,8 +75,14 @@ fn run(rounds: usize) -> Vec<contest::Row> {
     rows.extend(contest.run(rounds));
 
     let mut contest = Contest::new(SCENARIO.name, "Arc, 1 thread", Unit::Nanoseconds);
-    contest.add("quick_cache by hand", || {
-        in_turn(&alone, CALLS, async |_| by_hand.get(&1))
+    contest.add("quick_cache by hand: text key, expiry", || {
+        in_turn(&alone, CALLS, async |_| {
+            let kept = by_hand.get(&format!("shared:{}", black_box(1)));
+            kept.filter(|(_, expires)| *expires > Instant::now())
+        })
+    });
+    contest.add("quick_cache by hand: number, no expiry", || {
+        in_turn(&alone, CALLS, async |_| number_alone.get(&1))
     });
     contest.add("cache-runtime", || in_turn(&alone, CALLS, |_| shared(1)));
     rows.extend(contest.run(rounds));

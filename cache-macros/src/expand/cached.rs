@@ -70,17 +70,32 @@ fn body(cached: &Cached) -> TokenStream {
         None => ours!(cached),
     };
     let rules = quote!(#rules #on_timeout);
-    let answer = match &cached.background {
-        Some(_) => owned::answer(cached, &rules),
-        None => {
-            ours!(#private::#entry(__cache_call, __cache_stored, __cache_stored.rules() #rules, __cache_load).await)
+    let (span, answer) = match &cached.background {
+        Some(_) => (owned::answer_span(cached), owned::answer(cached, &rules)),
+        None => (
+            Span::mixed_site(),
+            ours!(#private::#entry(__cache_call, __cache_stored, __cache_stored.rules() #rules, __cache_load)),
+        ),
+    };
+    let (mutable, answer) = match cached.local {
+        Time::Default => (None, quote_spanned!(span=> #answer.await)),
+        // In a box, so that the future of a near hit is small: it is moved at each call.
+        _ => {
+            let answer = quote_spanned!(span=> ::std::boxed::Box::pin(#answer).await);
+            let answer = ours! {
+                match #private::near(&mut __cache_call, __cache_stored) {
+                    ::core::option::Option::Some(__cache_answer) => __cache_answer,
+                    ::core::option::Option::None => #answer,
+                }
+            };
+            (Some(quote!(mut)), answer)
         }
     };
     ours! {
         #site
         let __cache_key = #key;
         #handle
-        let __cache_call = #call;
+        let #mutable __cache_call = #call;
         #load
         let __cache_stored = #stored;
         #answer

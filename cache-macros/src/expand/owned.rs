@@ -62,15 +62,20 @@ pub(super) fn load(cached: &Cached, background: &Background) -> TokenStream {
     }
 }
 
-/// `P::cached_owned(…).await`, all of it in the place of the answer's type: an answer that cannot go into the background is
+/// `P::cached_owned(…)`, all of it in the place of the answer's type: an answer that cannot go into the background is
 /// underlined there, and once.
 pub(super) fn answer(cached: &Cached, rules: &TokenStream) -> TokenStream {
-    let answer = cached.function.answer();
-    let span = answer.map_or_else(Span::mixed_site, |answer| at(answer.span()));
+    let span = answer_span(cached);
     let private = private_at(cached.runtime.as_ref(), span);
     quote_spanned! {span=>
-        #private::cached_owned(__cache_call, __cache_stored, __cache_stored.rules() #rules, __cache_load).await
+        #private::cached_owned(__cache_call, __cache_stored, __cache_stored.rules() #rules, __cache_load)
     }
+}
+
+/// The place of the answer's type.
+pub(super) fn answer_span(cached: &Cached) -> Span {
+    let answer = cached.function.answer();
+    answer.map_or_else(Span::mixed_site, |answer| at(answer.span()))
 }
 
 /// The answer outlives what the function's lifetimes name: they are left to be inferred.

@@ -22,6 +22,9 @@ impl Engine {
         let Request {
             site, key, tags, ..
         } = *request;
+        if request.policy.local.is_none() {
+            return false;
+        }
         let usual = request.mode == Mode::Usual && key.is_usable() && !Held::is_any();
         if !usual || self.outbox.depth() > 0 || self.store.is_away() || Watched::is_wanted() {
             return false;

@@ -90,6 +90,10 @@ fn hex(bytes: &[u8], out: &mut String) {
 }
 
 fn text(text: &str, out: &mut String) {
+    if text.bytes().all(is_plain) {
+        out.push_str(text);
+        return;
+    }
     for character in text.chars() {
         if shows_itself(character) {
             out.push(character);
@@ -133,7 +137,7 @@ impl Writer<'_> {
 macro_rules! numbers {
     ($($name:ident: $type:ty),*) => {$(
         fn $name(self, value: $type) -> Result<(), Refused> {
-            self.display(value)
+            self.word(itoa::Buffer::new().format(value))
         }
     )*};
 }
@@ -149,8 +153,12 @@ impl<'a> ser::Serializer for Writer<'a> {
     type SerializeStruct = Fields<'a>;
     type SerializeStructVariant = Fields<'a>;
 
+    fn serialize_bool(self, value: bool) -> Result<(), Refused> {
+        self.word(if value { "true" } else { "false" })
+    }
+
     numbers! {
-        serialize_bool: bool, serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64, serialize_i128: i128,
+        serialize_i8: i8, serialize_i16: i16, serialize_i32: i32, serialize_i64: i64, serialize_i128: i128,
         serialize_u8: u8, serialize_u16: u16, serialize_u32: u32, serialize_u64: u64, serialize_u128: u128
     }
 

@@ -171,13 +171,13 @@ where
 {
     let cache = cache.cloned().unwrap_or_else(Cache::current);
     let ids = ids.into_ids();
-    let calls: Vec<Call<'a>> = ids.iter().map(call).collect();
+    let mut calls: Vec<Call<'a>> = ids.iter().map(call).collect();
+    // The mode is told to one call; here all keys are that one.
+    let mode = calls.first_mut().map_or(Mode::Usual, Call::mode);
     let mut known = HashSet::new();
     let first: Vec<usize> = (0..ids.len())
         .filter(|at| known.insert(calls[*at].key()))
         .collect();
-    // The mode is told to one call; here all keys are that one.
-    let mode = calls.first().map_or(Mode::Usual, Call::mode);
     let mut members: Vec<Member<'_, R::Value>> = first
         .into_iter()
         .map(|at| Member {

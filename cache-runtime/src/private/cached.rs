@@ -15,15 +15,12 @@ use crate::shape::SharedError;
 
 /// Answers a call from the cache, or by `load`.
 pub async fn cached<R, S: Shape<R>, F: Future<Output = R> + Unpin>(
-    call: Call<'_>,
+    mut call: Call<'_>,
     stored: Stored<R, S>,
     rules: Rules<'_, R, S::Value>,
     load: F,
 ) -> R {
     let mode = call.mode();
-    if let Some(answer) = call.near_answer(mode, stored) {
-        return answer;
-    }
     let cache = call.of_cache();
     let mut session = cache.engine.call(call.request(mode));
     let answer = match look(&mut session, stored, &rules).await {
@@ -40,15 +37,12 @@ pub async fn cached<R, S: Shape<R>, F: Future<Output = R> + Unpin>(
 
 /// The same for a load that may be given up: apart, as few functions have one, and what stands here is compiled for each that comes here.
 pub async fn cached_within<R, S: Shape<R>, F: Future<Output = R> + Unpin>(
-    call: Call<'_>,
+    mut call: Call<'_>,
     stored: Stored<R, S>,
     rules: Rules<'_, R, S::Value>,
     load: F,
 ) -> R {
     let mode = call.mode();
-    if let Some(answer) = call.near_answer(mode, stored) {
-        return answer;
-    }
     let cache = call.of_cache();
     let mut session = cache.engine.call(call.request(mode));
     let answer = match look(&mut session, stored, &rules).await {
@@ -65,7 +59,7 @@ pub async fn cached_within<R, S: Shape<R>, F: Future<Output = R> + Unpin>(
 
 /// The same for a load that owns what it needs, so that it can begin, and go on, without its caller.
 pub async fn cached_owned<R, S, L, F>(
-    call: Call<'_>,
+    mut call: Call<'_>,
     stored: Stored<R, S>,
     rules: Rules<'static, R, S::Value>,
     load: L,
@@ -77,9 +71,6 @@ where
     F: Future<Output = R> + Send + Unpin + 'static,
 {
     let mode = call.mode();
-    if let Some(answer) = call.near_answer(mode, stored) {
-        return answer;
-    }
     let cache = call.of_cache();
     let mut session = cache.engine.call(call.request(mode));
     let answer = match look(&mut session, stored, &rules).await {
@@ -264,7 +255,7 @@ impl<'a, R, S: Shape<R>> Shell<'a, R, S> {
         session: &mut Session<'_>,
         mut load: impl Future<Output = R> + Unpin,
     ) -> Early<R> {
-        if let Some(soft) = self.call.policy.soft_timeout
+        if let Some(soft) = self.call.policy().soft_timeout
             && session.has_fallback()
         {
             let soft = soft.saturating_sub(session.waited());

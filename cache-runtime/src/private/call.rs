@@ -19,9 +19,12 @@ pub struct Call<'a> {
     site: &'static Site,
     key: Key,
     cache: Option<&'a Cache>,
-    pub(crate) policy: Policy,
+    /// The site's, where no time had to be computed.
+    own: Option<Box<Policy>>,
     skip_lookup: bool,
     tags: Vec<Tag>,
+    /// How it is made, once that was asked.
+    mode: Option<Mode>,
 }
 
 impl<'a> Call<'a> {
@@ -31,9 +34,10 @@ impl<'a> Call<'a> {
             site,
             key,
             cache: None,
-            policy: site.policy,
+            own: None,
             skip_lookup: false,
             tags: Vec::new(),
+            mode: None,
         }
     }
 
@@ -63,15 +67,25 @@ impl<'a> Call<'a> {
         self.cache.cloned().unwrap_or_else(Cache::current)
     }
 
+    pub(super) fn policy(&self) -> &Policy {
+        self.own.as_deref().unwrap_or(&self.site.policy)
+    }
+
+    /// Its policy, to be changed.
+    pub(crate) fn own(&mut self) -> &mut Policy {
+        self.own.get_or_insert_with(|| Box::new(self.site.policy))
+    }
+
     /// The same call for the background.
     pub(super) fn owned(&self) -> Call<'static> {
         Call {
             site: self.site,
             key: self.key.clone(),
             cache: None,
-            policy: self.policy,
+            own: self.own.clone(),
             skip_lookup: false,
             tags: self.tags.clone(),
+            mode: None,
         }
     }
 
@@ -83,11 +97,14 @@ impl<'a> Call<'a> {
         self.site.function
     }
 
-    pub(super) fn mode(&self) -> Mode {
-        match scope::take(self.site) {
-            Mode::Usual if self.skip_lookup => Mode::Refresh,
-            mode => mode,
-        }
+    /// How it is to be made; what was said for the next call is said for this one from then on.
+    pub(super) fn mode(&mut self) -> Mode {
+        *self
+            .mode
+            .get_or_insert_with(|| match scope::take(self.site) {
+                Mode::Usual if self.skip_lookup => Mode::Refresh,
+                mode => mode,
+            })
     }
 
     pub(super) fn request(&self, mode: Mode) -> Request<'_> {
@@ -96,30 +113,12 @@ impl<'a> Call<'a> {
             key: &self.key,
             tags: &self.tags,
             mode,
-            policy: &self.policy,
+            policy: self.policy(),
         }
     }
 
-    /// The answer of a call that the near cache can give at once.
-    #[inline]
-    pub(super) fn near_answer<R, S: Shape<R>>(
-        &self,
-        mode: Mode,
-        stored: Stored<R, S>,
-    ) -> Option<R> {
-        stored.near?;
-        let mut answer = None;
-        self.near_hit(mode, &mut |kept| {
-            answer = stored.near_answer(kept);
-            answer.is_some()
-        });
-        answer
-    }
-
-    fn near_hit(&self, mode: Mode, take: &mut dyn FnMut(&near::Value) -> bool) {
-        if self.policy.local.is_none() {
-            return;
-        }
+    fn near_hit(&mut self, take: &mut dyn FnMut(&near::Value) -> bool) {
+        let mode = self.mode();
         let request = self.request(mode);
         match self.cache {
             Some(cache) => cache.engine.near_hit(&request, take),
@@ -136,7 +135,7 @@ impl<'a> Call<'a> {
         cache: &Cache,
     ) -> Judged {
         let mut entry = envelope::begin();
-        let wanted = cache.engine.codec_of::<S::Value>(&self.policy.storage);
+        let wanted = cache.engine.codec_of::<S::Value>(&self.policy().storage);
         let loaded = match stored.shape.look(answer) {
             Look::Failed => None,
             Look::Absent => Some(Loaded {
@@ -144,7 +143,7 @@ impl<'a> Call<'a> {
                 codec: wanted,
                 fell_back: false,
                 absent: true,
-                ttl: self.policy.none_ttl,
+                ttl: self.policy().none_ttl,
             }),
             Look::Value(value) => {
                 let Some(codec) = (stored.encode)(value, wanted, &mut entry) else {
@@ -153,7 +152,8 @@ impl<'a> Call<'a> {
                 let keep = rules.cache_if.is_none_or(|cache_if| cache_if(value));
                 let ttl = || {
                     let ttl = rules.ttl_with.map(|ttl_with| ttl_with(value));
-                    ttl.or(self.policy.ttl).unwrap_or(cache.engine.default_ttl)
+                    ttl.or(self.policy().ttl)
+                        .unwrap_or(cache.engine.default_ttl)
                 };
                 Some(Loaded {
                     entry,
@@ -166,6 +166,17 @@ impl<'a> Call<'a> {
         };
         Judged(Ok(loaded))
     }
+}
+
+/// The answer that the near cache has for a call, before anything is set up that only others need. Otherwise the call goes its whole way.
+#[inline]
+pub fn near<R, S: Shape<R>>(call: &mut Call<'_>, stored: Stored<R, S>) -> Option<R> {
+    let mut answer = None;
+    call.near_hit(&mut |kept| {
+        answer = stored.near_answer(kept);
+        answer.is_some()
+    });
+    answer
 }
 
 /// What the cache is to make of an answer.
