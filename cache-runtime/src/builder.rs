@@ -413,12 +413,12 @@ impl Builder {
                     trips: series.trips(),
                 };
                 let deadline = self.operation_timeout.min(self.call_budget);
-                Some(Store::Redis(Redis::new(
+                Some(Store::Redis(Arc::new(Redis::new(
                     client,
                     settings,
                     deadline,
                     self.retries,
-                )))
+                ))))
             }
             Some(Err(problem)) => {
                 problems.push(problem);

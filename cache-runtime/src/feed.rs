@@ -7,6 +7,7 @@
 mod listener;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use tokio::sync::watch;
 
@@ -34,7 +35,7 @@ pub(crate) struct Feed {
 
 #[derive(Debug, Default)]
 struct Ring {
-    told: VecDeque<Pattern>,
+    told: VecDeque<Arc<Pattern>>,
     next: u64,
 }
 
@@ -54,7 +55,7 @@ impl Feed {
         self.change(|ring| {
             for target in targets {
                 match target {
-                    Target::Pattern(pattern) => ring.tell(pattern.clone()),
+                    Target::Pattern(pattern) => ring.tell(Arc::new(pattern.clone())),
                     // Which keys have a tag is known to the fleet alone.
                     Target::Tag(_) | Target::Tags | Target::All => ring.forget(),
                 }
@@ -86,7 +87,7 @@ impl Feed {
 }
 
 impl Ring {
-    fn tell(&mut self, pattern: Pattern) {
+    fn tell(&mut self, pattern: Arc<Pattern>) {
         self.told.push_back(pattern);
         self.next += 1;
         if self.told.len() > MOST {
@@ -102,9 +103,9 @@ impl Ring {
 
     /// What was told from the number `from` on; `None` when that is not known any more.
     #[cfg(feature = "http")]
-    fn since(&self, from: u64) -> Option<impl Iterator<Item = &Pattern>> {
+    fn since(&self, from: u64) -> Option<Vec<Arc<Pattern>>> {
         let first = self.next - self.told.len() as u64;
         let missed = from.checked_sub(first)?;
-        (from <= self.next).then(|| self.told.iter().skip(missed as usize))
+        (from <= self.next).then(|| self.told.iter().skip(missed as usize).cloned().collect())
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod memory;
 pub(crate) mod redis;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -220,7 +221,7 @@ impl fmt::Display for StoreError {
 #[derive(Debug)]
 pub(crate) enum Store {
     Memory(Box<memory::Memory>),
-    Redis(redis::Redis),
+    Redis(Arc<redis::Redis>),
 }
 
 impl Store {

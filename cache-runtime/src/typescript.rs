@@ -114,6 +114,8 @@ fn builder(site: &Site) -> String {
         }
         let value = match rust {
             "f64" => format!("float({name})"),
+            // As Rust writes it, however it was spelled in an address.
+            uuid if last(uuid) == "Uuid" => format!("{name}.toLowerCase()"),
             _ => name.clone(),
         };
         let _ = write!(template, "${{{value}}}{literal}");

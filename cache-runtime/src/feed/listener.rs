@@ -74,12 +74,16 @@ impl Listener {
     }
 
     fn read(&mut self) -> Told {
-        let ring = lock(&self.feed.ring);
-        let place = self.place.replace(ring.next);
-        let Some(told) = place.and_then(|place| ring.since(place)) else {
+        let told = {
+            // The connection to Redis waits for this lock: what takes time comes after it.
+            let ring = lock(&self.feed.ring);
+            let place = self.place.replace(ring.next);
+            place.and_then(|place| ring.since(place))
+        };
+        let Some(told) = told else {
             return Told::Everything;
         };
-        let heard = told.flat_map(|pattern| named(&self.hears, pattern));
+        let heard = told.iter().flat_map(|pattern| named(&self.hears, pattern));
         Told::Patterns(heard.map(|heard| heard.as_str().to_owned()).collect())
     }
 }

@@ -64,6 +64,9 @@ const RETRY: std::ops::Range<u64> = 1_000..3_000;
 ///
 /// Nobody is told the name of anything outside of what it may hear: of a pattern that reaches further it hears as of its own.
 ///
+/// A function with `local` may be answered from another instance's near cache for up to [`local_staleness`](crate::Builder::local_staleness) longer. A page that asks there right after it
+/// was told keeps that answer, as it is told once: leave `local` away from what such pages show, or give their queries a `staleTime`.
+///
 /// A pushed invalidation may be followed by a load from a replica of the database that lags (`hold_off`): a browser that reads there should not believe its answers for long.
 ///
 /// ```

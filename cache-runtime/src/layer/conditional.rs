@@ -69,7 +69,7 @@ fn may_tag<B: Body>(asked: &Asked, most: usize, response: &Response<B>) -> bool 
     let kept = response.headers().get_all(CACHE_CONTROL).iter();
     let kept = kept
         .filter_map(|value| value.to_str().ok())
-        .all(|value| !value.contains("no-store"));
+        .all(|value| !value.to_ascii_lowercase().contains("no-store"));
     let size = response.body().size_hint().exact();
     let fits = size.is_some_and(|size| size <= most as u64) && most > 0;
     // Of the answer to a HEAD it may have been cut off.

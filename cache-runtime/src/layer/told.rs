@@ -51,6 +51,13 @@ impl Told {
     pub(super) fn caching<B>(&self, options: &Options, response: &mut Response<B>) {
         let status = response.status();
         let headers = response.headers_mut();
+        // A service that says one of the two means its own answer, not what that is made of.
+        if headers.contains_key(CACHE_CONTROL) {
+            return;
+        }
+        if headers.contains_key(AGE) {
+            return or_insert(headers, CACHE_CONTROL, "private, no-cache");
+        }
         if let Some(age) = self.age {
             or_insert(headers, AGE, age.as_secs());
         }

@@ -58,6 +58,9 @@ use crate::key::Tag;
 use crate::meters::Trips;
 use crate::wakes::Wakes;
 
+/// For how long look-ups rely on the caller that leads their round trip: it may be slow, or never polled again.
+const RELIED_ON: Duration = Duration::from_millis(5);
+
 /// What stands in for the head of a key that holds no string at all.
 const NOT_A_STRING: &[u8] = b"!";
 
@@ -94,7 +97,7 @@ impl Redis {
             link: Link::new(client, settings),
             deadline,
             retries,
-            lookups: Lookups::new(TOGETHER),
+            lookups: Lookups::new(TOGETHER, RELIED_ON),
         }
     }
 

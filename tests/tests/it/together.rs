@@ -1,9 +1,10 @@
 //! Look-ups that wait at the same moment leave together; each gets its own answer, whatever becomes of the others.
 
 use cache_runtime::{Cache, KeyPart, Tag, cached};
-use cache_tests::{Direction, Proxy, RedisServer};
+use cache_tests::{Direction, Proxy, RedisServer, eventually};
 use futures_util::FutureExt;
 use futures_util::future::join_all;
+use redis::AsyncCommands;
 
 use crate::world::{World, patient};
 
@@ -130,4 +131,64 @@ async fn a_server_that_hangs_holds_nobody() {
             .all(|(answer, id)| answer == world.row(id))
     );
     assert_eq!(world.loads(), 300, "all were hits");
+}
+
+/// As with `buffered` streams whose consumer is busy.
+#[tokio::test]
+async fn callers_that_nobody_polls_hold_nobody() {
+    let world = World::redis().await;
+    join_all((0..10).map(|id| row(&world, id))).await;
+    let mut stuck: Vec<_> = (0..5).map(|id| Box::pin(row(&world, id))).collect();
+    for call in &mut stuck {
+        assert!(call.now_or_never().is_none());
+    }
+    for id in 0..10 {
+        assert_eq!(row(&world, id).await, world.row(id));
+    }
+    assert_eq!(join_all((0..10).map(|id| row(&world, id))).await.len(), 10);
+    assert_eq!(world.loads(), 10, "all were hits");
+    assert!(
+        join_all(stuck)
+            .await
+            .into_iter()
+            .zip(0..)
+            .all(|(answer, id)| answer == world.row(id))
+    );
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_no_fault_of_the_others() {
+    let world = World::redis().await;
+    let all = async || {
+        let before = world.loads();
+        let rows = join_all((0..50).map(|id| row(&world, id)));
+        let deeps = join_all((0..50).map(|id| deep(&world, id, 0)));
+        futures_util::join!(rows, deeps);
+        world.loads() - before
+    };
+    assert_eq!((all().await, all().await), (100, 0));
+    let mut connection = world.server().connection().await;
+    let name: Vec<String> = connection.keys("*%gen:rows").await.unwrap();
+    let _: () = connection.del(&name).await.unwrap();
+    let _: () = connection.set(&name[0], "no hash").await.unwrap();
+    assert_eq!(all().await, 50, "the others are hits");
+}
+
+/// P2: each call alone pays for its wait, and soon none does.
+#[tokio::test]
+async fn the_circuit_opens_however_many_wait() {
+    let server = RedisServer::start().await;
+    let proxy = Proxy::start(server.port()).await;
+    let cache = Cache::builder().redis(proxy.url()).build().unwrap();
+    let world = World::over(cache, None);
+    let all = async || join_all((0..200).map(|id| row(&world, id))).await;
+    all().await;
+    let before = proxy.accepted();
+    proxy.hold(Direction::ToClient, true);
+    eventually("another connection is made", async || {
+        all().await;
+        proxy.accepted() > before
+    })
+    .await;
+    proxy.hold(Direction::ToClient, false);
 }

@@ -34,14 +34,18 @@ function forget() {
 
 async function page() {
   const status = find("keys-status");
+  const asked = pattern;
   const wanted = pattern && path`&pattern=${pattern}`;
   const next = cursor && path`&cursor=${cursor}`;
   status.textContent = "Looking…";
   try {
     const answer = await ask("GET", `keys?limit=100${wanted}${next ?? ""}`);
+    // Another pattern was asked for meanwhile: its own answer comes.
+    if (asked !== pattern) return;
     cursor = answer.cursor;
     find("keys").append(...answer.keys.map(listed));
   } catch (refusal) {
+    if (asked !== pattern) return;
     status.textContent = `No keys: ${refusal.message}.`;
     return;
   }

@@ -1,9 +1,12 @@
 //! A look-up: alone in a round trip, or together with those that wait at the same moment.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use redis::aio::ConnectionLike;
 use redis::{Pipeline, RedisError, Value};
+use tokio::runtime::Handle;
 
 use super::link::Live;
 use super::many::{found, life};
@@ -11,7 +14,7 @@ use super::{ROOT_NAME, Redis, tag_field, unexpected};
 use crate::generations::{self, Stamp, Stamping};
 use crate::key::{Key, Tag};
 use crate::store::{Address, Seen, StoreError};
-use crate::together::{Lead, Together, Turn};
+use crate::together::{Lead, Together, Waiting};
 
 /// Look-ups that wait.
 pub(super) type Lookups = Together<Wanted, Result<Seen, StoreError>>;
@@ -41,67 +44,99 @@ impl Wanted {
     }
 }
 
+/// Leave to look up. Those that wait by the time it ends leave together.
+struct Turn {
+    redis: Arc<Redis>,
+    lead: Option<Lead<Wanted, Result<Seen, StoreError>>>,
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let first = self.lead.as_ref().and_then(Lead::batch);
+        if let (Some(lead), Some(first)) = (self.lead.take(), first)
+            && let Ok(runtime) = Handle::try_current()
+        {
+            // It ends by the deadline of its last round trip, and without it those that wait ask anew.
+            runtime.spawn(look_up(self.redis.clone(), lead, first));
+        }
+    }
+}
+
+/// Looks up for all that wait, until nobody does.
+async fn look_up(
+    redis: Arc<Redis>,
+    lead: Lead<Wanted, Result<Seen, StoreError>>,
+    mut batch: Vec<Waiting<Wanted, Result<Seen, StoreError>>>,
+) {
+    loop {
+        let all: Vec<_> = batch.iter().map(|one| one.request.address()).collect();
+        let seen = redis.read_many(&all, redis.deadline).await;
+        match seen {
+            Ok(seen) => {
+                for (one, seen) in batch.into_iter().zip(seen) {
+                    one.answer(Ok(seen));
+                }
+            }
+            // One name that cannot be read is no fault of the others.
+            Err(StoreError::Refused(_)) if batch.len() > 1 => {
+                let each = batch.into_iter().map(async |one| {
+                    let seen = redis
+                        .read_alone(one.request.address(), redis.deadline)
+                        .await;
+                    one.answer(seen);
+                });
+                join_all(each).await;
+            }
+            Err(error) => {
+                for one in batch {
+                    one.answer(Err(error.clone()));
+                }
+            }
+        }
+        match lead.batch() {
+            Some(next) => batch = next,
+            None => return,
+        }
+    }
+}
+
 impl Redis {
     /// What is stored under a key, and the stamp that it must carry; both are read after this was called.
     pub(crate) async fn read(
-        &self,
+        self: &Arc<Self>,
         at: Address<'_>,
         patience: Duration,
     ) -> Result<Seen, StoreError> {
-        match self.lookups.at_once() {
-            Some(lead) => self.read_leading(lead, at, patience).await,
+        match self.turn() {
+            Some(_turn) => self.read_alone(at, patience).await,
             // In a box, so that the future of a call that is alone stays small.
             None => Box::pin(self.read_waiting(at, patience)).await,
         }
     }
 
-    async fn read_waiting(&self, at: Address<'_>, patience: Duration) -> Result<Seen, StoreError> {
-        let began = Instant::now();
-        loop {
-            let left = patience.saturating_sub(began.elapsed());
-            let turn = tokio::time::timeout(left, self.lookups.wait(Wanted::of(at)));
-            match turn.await.map_err(|_| StoreError::TimedOut)? {
-                Turn::Answer(answer) => return answer,
-                Turn::Lead(lead) => {
-                    let left = patience.saturating_sub(began.elapsed());
-                    return self.read_leading(lead, at, left).await;
-                }
-                Turn::Again => {}
-            }
-        }
+    fn turn(self: &Arc<Self>) -> Option<Turn> {
+        let lead = self.lookups.at_once()?;
+        Some(Turn {
+            redis: self.clone(),
+            lead: Some(lead),
+        })
     }
 
-    /// Reads for all that wait now.
-    async fn read_leading(
-        &self,
-        lead: Lead<Wanted, Result<Seen, StoreError>>,
+    async fn read_waiting(
+        self: &Arc<Self>,
         at: Address<'_>,
         patience: Duration,
     ) -> Result<Seen, StoreError> {
-        let others = lead.others();
-        if others.is_empty() {
-            return self.read_alone(at, patience).await;
-        }
-        let all: Vec<_> = std::iter::once(at)
-            .chain(others.iter().map(|other| other.request.address()))
-            .collect();
-        let seen = Box::pin(self.read_many(&all, patience)).await;
-        match seen {
-            Ok(seen) => {
-                let mut seen = seen.into_iter();
-                let mine = seen.next();
-                for (other, seen) in others.into_iter().zip(seen) {
-                    other.answer(Ok(seen));
-                }
-                mine.ok_or(StoreError::TimedOut)
+        let began = Instant::now();
+        loop {
+            let left = patience.saturating_sub(began.elapsed());
+            let waiting = tokio::time::timeout(left, self.lookups.wait(Wanted::of(at)));
+            if let Some(answer) = waiting.await.map_err(|_| StoreError::TimedOut)? {
+                return answer;
             }
-            // The others may have more patience, and ask anew.
-            Err(StoreError::TimedOut) => Err(StoreError::TimedOut),
-            Err(error) => {
-                for other in others {
-                    other.answer(Err(error.clone()));
-                }
-                Err(error)
+            if let Some(_turn) = self.turn() {
+                let left = patience.saturating_sub(began.elapsed());
+                return self.read_alone(at, left).await;
             }
         }
     }
