@@ -223,6 +223,8 @@ async fn a_page_shows_what_is_current() {
     service.requests.lock().unwrap().clear();
     act(&browser, "app.refetch(1)", &[]).await;
     eventually("row 1 is fetched", async || service.asked(1) == 1).await;
+    // One that is overtaken would be asked for again, past all caches too.
+    shows(&browser, "row-1", "7 idle").await;
     other.cache.invalidate([row::pattern(None)]).await;
     for id in [1, 2, 3] {
         eventually("all are fetched", async || {
