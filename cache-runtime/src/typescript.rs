@@ -215,8 +215,9 @@ mod tests {
         static DECLARED: Site = Site::declaration("app::keys::board", "boards:v{}:{}:x:{}")
             .parts("version: Option<u8>, user_id: _, class: std::sync::Arc<str>");
         static FLOAT: Site = Site::new("app::at", "at:{}:{}").parts("at: f64, at: Vec<uuid::Uuid>");
+        static USER: Site = Site::new("app::user", "users:{}").parts("id: uuid::Uuid");
         static WHOLE: Site = Site::new("app::at", "whole");
-        let sites = [&TASK, &SHARES, &DECLARED, &FLOAT, &WHOLE];
+        let sites = [&TASK, &SHARES, &DECLARED, &FLOAT, &WHOLE, &USER];
         assert_eq!(
             written(sites.into_iter()),
             format!(
@@ -231,6 +232,7 @@ export const keys = {{
   }},
   at: (at: number, at2: readonly (string)[]): CacheKey => key`at:${{float(at)}}:${{at2}}`,
   at2: (): CacheKey => key`whole`,
+  user: (id: string): CacheKey => key`users:${{id.toLowerCase()}}`,
 }};
 "
             )

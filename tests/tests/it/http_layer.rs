@@ -161,7 +161,16 @@ fn routes() -> Router<Arc<World>> {
         ];
         (headers, "own")
     }
+    /// An answer that the service says something of itself.
+    async fn said(
+        State(world): Shared,
+        Path((name, value)): Path<(String, String)>,
+    ) -> impl IntoResponse {
+        row(&world, 7).await;
+        ([(name, value)], "said")
+    }
     Router::new()
+        .route("/said/{name}/{value}", get(said))
         .route("/rows/{id}", get(one))
         .route("/rows/{id}/{value}", post(change))
         .route("/several/{from}/{to}", get(several))
@@ -386,6 +395,28 @@ async fn what_may_not_be_tagged_is_not() {
     let service = Service::start(World::memory(), CacheLayer::new().tagged(0)).await;
     assert_eq!(service.get("/empty").await.header(ETAG), "");
     assert_eq!(service.get("/plain").await.header(ETAG), "");
+}
+
+/// A service that says how old its answer is, or how long it may be kept, means that and not what it is made of.
+#[tokio::test]
+async fn what_a_service_says_of_its_answer_stays() {
+    for service in Service::both(CacheLayer::new().max_age(Duration::from_secs(60))).await {
+        for _ in 0..2 {
+            let kept = service.get("/said/cache-control/max-age=7").await;
+            assert_eq!(
+                (kept.header(CACHE_CONTROL), kept.header(AGE)),
+                ("max-age=7", "")
+            );
+        }
+        let aged = service.get("/said/age/5").await;
+        assert_eq!(
+            (aged.header(AGE), aged.header(CACHE_CONTROL)),
+            ("5", "private, no-cache")
+        );
+        assert_eq!(aged.header("x-cache"), "HIT");
+        let unkept = service.get("/said/cache-control/No-Store").await;
+        assert_eq!(unkept.header(ETAG), "");
+    }
 }
 
 /// Each piece arrives while the next one is not there yet.
