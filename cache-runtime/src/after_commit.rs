@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::engine::{Engine, Pledge};
 use crate::key::{Key, Tag, Target};
+use crate::scoped::{self, Scoped};
 use crate::site::Site;
 use crate::store::Mark;
 use crate::sync::{Mutex, MutexGuard, lock};
@@ -15,7 +16,7 @@ use crate::targets::Targets;
 const LIMIT: usize = 10_000;
 
 tokio::task_local! {
-    static CURRENT: Arc<Held>;
+    static CURRENT: Scoped<Arc<Held>>;
 }
 
 /// Collects the invalidations of a database transaction, and does them after its commit.
@@ -88,7 +89,8 @@ impl AfterCommit {
 
     /// Runs `work` and collects its invalidations; as often as wanted.
     pub async fn scope<F: Future>(&self, work: F) -> F::Output {
-        CURRENT.scope(self.held.clone(), work).await
+        let held = Scoped::new(self.held.clone());
+        CURRENT.scope(held, work).await
     }
 
     /// The transaction is committed: does what was collected. What cannot be delivered is queued, also when this future is dropped.
@@ -130,12 +132,12 @@ impl Drop for AfterCommit {
 impl Held {
     /// The transaction around the present task.
     pub(crate) fn current() -> Option<Arc<Self>> {
-        CURRENT.try_with(Arc::clone).ok()
+        CURRENT.try_with(|held| Arc::clone(held)).ok()
     }
 
     /// Whether there is one.
     pub(crate) fn is_any() -> bool {
-        CURRENT.try_with(|_| ()).is_ok()
+        scoped::is_any() && CURRENT.try_with(|_| ()).is_ok()
     }
 
     /// Whether the transaction around the present task holds back something that names `key` or one of `tags`.

@@ -17,7 +17,7 @@ mod hot_keys;
 
 use std::fmt;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -29,6 +29,7 @@ use self::followed::Followed;
 pub(crate) use self::hot_keys::HALF_LIFE;
 pub use self::hot_keys::HotKey;
 use self::hot_keys::HotKeys;
+use crate::key::digest;
 use crate::policy::Policy;
 use crate::report::seconds;
 
@@ -39,6 +40,8 @@ const ALL: u64 = 256;
 
 /// What is observed of one function.
 pub(crate) struct Analysis {
+    /// Whether all of its [`ALL`] first calls have been looked at.
+    settled: AtomicBool,
     /// As the first load has it: the times of a call may be expressions.
     policy: OnceLock<Policy>,
     lookups: Mean<1>,
@@ -111,6 +114,7 @@ impl Weight {
 impl Analysis {
     pub(crate) fn new(shows_keys: bool) -> Self {
         Self {
+            settled: AtomicBool::new(false),
             policy: OnceLock::new(),
             lookups: Mean::default(),
             loads: Mean::default(),
@@ -123,10 +127,25 @@ impl Analysis {
         }
     }
 
-    /// A call of `key` was answered from the cache; `bytes` were read for it.
+    /// How closely the function's next call is looked at; there were so many `calls`.
     #[inline]
+    pub(crate) fn weight_of_next(&self, calls: impl FnOnce() -> u64) -> Weight {
+        if self.settled.load(Ordering::Relaxed) {
+            return Weight::of_next(ALL);
+        }
+        let calls = calls();
+        self.settled.store(calls >= ALL, Ordering::Relaxed);
+        Weight::of_next(calls)
+    }
+
+    /// A call of `key` was answered from the cache; `bytes` were read for it.
     pub(crate) fn hit(&self, key: &str, bytes: usize, weight: Weight) {
-        let hash = hash(key);
+        self.hit_hashed((key, digest(key)), bytes, weight);
+    }
+
+    /// The same for a key whose digest is known.
+    #[inline]
+    pub(crate) fn hit_hashed(&self, (key, hash): (&str, u64), bytes: usize, weight: Weight) {
         self.followed.hit(hash);
         if !weight.is_none() {
             let bytes = bytes as u64 * weight.0;
@@ -137,7 +156,7 @@ impl Analysis {
 
     /// A call of `key` found nothing.
     pub(crate) fn missed(&self, key: &str, weight: Weight) {
-        self.called(key, hash(key), weight);
+        self.called(key, digest(key), weight);
     }
 
     fn called(&self, key: &str, hash: u64, weight: Weight) {
@@ -168,7 +187,7 @@ impl Analysis {
 
     /// What an answer holds, for [`follow`](Self::follow); `None` where the answers of `key` are not followed.
     pub(crate) fn content(&self, key: &str, value: &[u8]) -> Option<u64> {
-        let follows = self.followed.follows(hash(key));
+        let follows = self.followed.follows(digest(key));
         follows.then(|| xxh3_64(value))
     }
 
@@ -180,7 +199,7 @@ impl Analysis {
 
     /// It is one that is followed; it is kept for another `grace`.
     pub(crate) fn follow(&self, key: &str, content: u64, ttl: Duration, grace: Duration) {
-        self.followed.stored(hash(key), content, ttl, grace);
+        self.followed.stored(digest(key), content, ttl, grace);
     }
 
     /// How its answers are kept, once it has loaded.
@@ -230,10 +249,6 @@ impl fmt::Debug for Analysis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Analysis").finish_non_exhaustive()
     }
-}
-
-fn hash(key: &str) -> u64 {
-    xxh3_64(key.as_bytes())
 }
 
 /// The mean of times that come one by one, counted in so many nanoseconds.

@@ -14,6 +14,7 @@ pub(crate) use encode::{is_plain, shows_itself};
 pub use pattern::{Pattern, PatternError};
 pub(crate) use pattern::{Reach, is_of_key, meets};
 use serde::Serialize;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::site::Site;
 
@@ -107,6 +108,12 @@ impl Key {
             site: Site::by_hand("tests").number(),
         }
     }
+}
+
+/// By which a key is found.
+#[inline]
+pub(crate) fn digest(key: &str) -> u64 {
+    xxh3_64(key.as_bytes())
 }
 
 thread_local! {
@@ -294,14 +301,27 @@ fn write_or_refuse(value: &dyn KeyPart, out: &mut String) -> bool {
 fn fill<P>(template: &str, parts: &[P], mut write: impl FnMut(&P, &mut String)) -> String {
     let mut out = SPARE.try_with(|spare| spare.take()).unwrap_or_default();
     out.reserve(template.len() + 24 * parts.len());
-    // One character is found faster than two, and no template has a brace of another kind.
-    let mut literals = template.split('{');
-    out.push_str(literals.next().unwrap_or_default());
-    for (part, literal) in parts.iter().zip(literals) {
+    let (literal, mut rest) = to_brace(template);
+    out.push_str(literal);
+    for part in parts {
+        let Some(behind) = rest else {
+            break;
+        };
         write(part, &mut out);
-        out.push_str(literal.strip_prefix('}').unwrap_or(literal));
+        let literal;
+        (literal, rest) = to_brace(behind.strip_prefix('}').unwrap_or(behind));
+        out.push_str(literal);
     }
     out
+}
+
+/// What stands before the first `{`, and behind it. Templates are short: a search of bytes is faster than a search of text.
+fn to_brace(template: &str) -> (&str, Option<&str>) {
+    let at = template.bytes().position(|byte| byte == b'{');
+    match at {
+        Some(at) => (&template[..at], Some(&template[at + 1..])),
+        None => (template, None),
+    }
 }
 
 macro_rules! shown {

@@ -9,40 +9,52 @@
 //! could not be sent. A near hit needs such a proof that is younger than the *bound*
 //! ([`Builder::local_staleness`](crate::Builder::local_staleness)): nobody gets anything that was invalidated longer ago, however dead the
 //! connection is. A new connection, and a gap in the numbers, make everything old.
+//!
+//! The clock is a coarse one, which is read in a fraction of the time and is late by [`LATE`] at most: values live longer by that, and the bound is
+//! taken shorter by that.
 
 use std::any::Any;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use coarsetime::Instant;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache as Values;
-use xxhash_rust::xxh3::xxh3_64;
 
 use crate::feed::Feed;
 use crate::generations::{self, Counters, Stamp, Stamping};
-use crate::key::{Key, Tag, Target};
+use crate::key::{self, Key, Tag, Target};
 use crate::source::Freshness;
 use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 mod push;
+mod recent;
 
 #[cfg(any(fuzzing, test))]
 pub(crate) use push::decode;
 pub(crate) use push::{encode, everything};
+
+/// By how much the clock may be late: Linux moves it each 1 to 10 ms, Windows each 16.
+const LATE: Duration = Duration::from_millis(16);
 
 /// What a value of typical size weighs, to size the table.
 const TYPICAL: u64 = 512;
 /// What a value costs beside its key and its encoded length.
 const OVERHEAD: u64 = 160;
 const KEYS: usize = if cfg!(shuttle) { 64 } else { 1 << 16 };
+const REPLACED: usize = if cfg!(shuttle) { 4 } else { 1 << 8 };
 
 /// A kept value; `None` stands for an answer that was "nothing there".
 pub(crate) type Value = Option<Arc<dyn Any + Send + Sync>>;
 
 /// The near cache of one cache.
 pub(crate) struct Near {
+    /// Tells it from others of the process.
+    id: u64,
     /// By origin and key.
-    values: Values<(u32, Box<str>), Kept, Weight>,
+    values: Values<Name, Kept, Weight>,
+    /// Moved after a value was put in its place, by hash of the key: what threads have found before may not be in the table any more.
+    replaced: Box<[AtomicU64]>,
     generations: Counters,
     /// One for each exact key, by hash.
     keys: Box<[AtomicU64]>,
@@ -65,11 +77,15 @@ pub(crate) struct Near {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Now(u64);
 
+/// Origin and key.
+type Name = (u32, Arc<str>);
+
 /// What is kept of a key.
 #[derive(Clone)]
 pub(crate) struct Kept(Arc<Entry>);
 
 struct Entry {
+    name: Name,
     value: Value,
     stamp: Stamp,
     /// How many [`changes`](Near::changes) there had been when the stamp was last found to be the present one.
@@ -84,8 +100,8 @@ struct Entry {
 #[derive(Clone)]
 struct Weight;
 
-impl Weighter<(u32, Box<str>), Kept> for Weight {
-    fn weight(&self, (_, key): &(u32, Box<str>), kept: &Kept) -> u64 {
+impl Weighter<Name, Kept> for Weight {
+    fn weight(&self, (_, key): &Name, kept: &Kept) -> u64 {
         key.len() as u64 + kept.0.weight + OVERHEAD
     }
 }
@@ -107,8 +123,11 @@ impl Near {
         let expected = usize::try_from(capacity / TYPICAL)
             .unwrap_or(usize::MAX)
             .clamp(16, 1 << 16);
+        static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
         Self {
+            id: NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed),
             values: Values::with_weighter(expected, capacity, Weight),
+            replaced: (0..REPLACED).map(|_| AtomicU64::new(0)).collect(),
             generations: Counters::new(),
             keys: (0..KEYS).map(|_| AtomicU64::new(0)).collect(),
             base: AtomicU64::new(0),
@@ -116,7 +135,7 @@ impl Near {
             wanted: AtomicBool::new(false),
             epoch: Instant::now(),
             proven: AtomicU64::new(0),
-            bound: bound.map(nanoseconds),
+            bound: bound.map(|bound| nanoseconds(bound.saturating_sub(LATE))),
             feed: Arc::new(Feed::new()),
         }
     }
@@ -130,13 +149,40 @@ impl Near {
     }
 
     /// What is kept of `key`, if it is current and proven.
-    #[inline]
     pub(crate) fn look(&self, origin: u32, key: &Key, tags: &[Tag], now: Now) -> Option<Kept> {
-        let kept = self.values.get(&Name((origin, key.as_str())))?;
+        let kept = self.values.get(&Named((origin, key.as_str())))?;
+        self.may_serve(&kept, key, tags, now).then_some(kept)
+    }
+
+    /// The same for one that only `show` looks at: what a thread finds again and again costs it no lock, and no write that other threads feel. `hash` is the
+    /// key's [digest](key::digest).
+    #[inline]
+    pub(crate) fn show(
+        &self,
+        origin: u32,
+        (key, hash): (&Key, u64),
+        tags: &[Tag],
+        now: Now,
+        show: &mut dyn FnMut(&Kept) -> bool,
+    ) -> bool {
+        let replaced = self.replaced(hash).load(Ordering::Acquire);
+        let sought = recent::Sought {
+            near: self.id,
+            name: (origin, key.as_str()),
+            hash,
+            replaced,
+        };
+        sought.show(
+            |kept| self.may_serve(kept, key, tags, now) && show(kept),
+            || self.values.get(&Named(sought.name)),
+        )
+    }
+
+    /// Whether `kept` is current and proven.
+    #[inline]
+    fn may_serve(&self, kept: &Kept, key: &Key, tags: &[Tag], now: Now) -> bool {
         let entry = &*kept.0;
-        let current =
-            entry.expires > now && self.is_proven(now) && self.is_current(entry, key, tags);
-        current.then_some(kept)
+        entry.expires > now && self.is_proven(now) && self.is_current(entry, key, tags)
     }
 
     /// Whether nothing was invalidated since `entry` was kept. Where nothing at all was since it was last asked, no stamp is made.
@@ -164,7 +210,9 @@ impl Near {
         let changes = self.changes.load(Ordering::Acquire);
         if keeping.stamp == self.stamp(key, tags) {
             let now = self.now();
+            let name: Name = (origin, key.as_str().into());
             let entry = Entry {
+                name: name.clone(),
                 value,
                 stamp: keeping.stamp,
                 checked: AtomicU64::new(changes),
@@ -173,8 +221,9 @@ impl Near {
                 expires: Now(now.0.saturating_add(nanoseconds(keeping.ttl))),
                 weight: keeping.size as u64,
             };
-            let name = (origin, key.as_str().into());
             self.values.insert(name, Kept(Arc::new(entry)));
+            self.replaced(key::digest(key.as_str()))
+                .fetch_add(1, Ordering::AcqRel);
         }
     }
 
@@ -222,21 +271,17 @@ impl Near {
 
     /// The server was asked at `sent` how many pushes there were, and has answered `counted`: all that it sent before have been
     /// applied by now. When `heard`, the last one's number, is lower all the same, something was missed.
-    pub(crate) fn prove(&self, sent: Instant, counted: u64, heard: &AtomicU64) {
+    pub(crate) fn prove(&self, sent: Now, counted: u64, heard: &AtomicU64) {
         if heard.fetch_max(counted, Ordering::AcqRel) < counted {
             self.reset();
         }
-        self.proven.fetch_max(self.at(sent).0, Ordering::AcqRel);
+        self.proven.fetch_max(sent.0, Ordering::AcqRel);
     }
 
-    /// The time, for [`look`](Self::look).
+    /// The time, late by [`LATE`] at most.
     #[inline]
     pub(crate) fn now(&self) -> Now {
-        self.at(Instant::now())
-    }
-
-    fn at(&self, instant: Instant) -> Now {
-        Now(nanoseconds(instant.saturating_duration_since(self.epoch)))
+        Now(Instant::now().duration_since(self.epoch).as_nanos())
     }
 
     /// Whether the last proof is young enough for hits at `now`.
@@ -269,7 +314,11 @@ impl Near {
     }
 
     fn key(&self, key: &str) -> &AtomicU64 {
-        &self.keys[xxh3_64(key.as_bytes()) as usize % KEYS]
+        &self.keys[key::digest(key) as usize % KEYS]
+    }
+
+    fn replaced(&self, hash: u64) -> &AtomicU64 {
+        &self.replaced[hash as usize % REPLACED]
     }
 }
 
@@ -301,10 +350,10 @@ impl std::fmt::Debug for Kept {
 
 /// A borrowed name, as the table looks it up.
 #[derive(Hash)]
-struct Name<'a>((u32, &'a str));
+struct Named<'a>((u32, &'a str));
 
-impl quick_cache::Equivalent<(u32, Box<str>)> for Name<'_> {
-    fn equivalent(&self, key: &(u32, Box<str>)) -> bool {
+impl quick_cache::Equivalent<Name> for Named<'_> {
+    fn equivalent(&self, key: &Name) -> bool {
         self.0 == (key.0, &*key.1)
     }
 }

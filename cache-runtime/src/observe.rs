@@ -16,6 +16,7 @@ use crate::report::some_seconds;
 use crate::site::Site;
 use crate::slots::Slots;
 use crate::sync::{Mutex, lock};
+use crate::tally::Tally;
 
 #[cfg(feature = "metrics")]
 macro_rules! metric {
@@ -28,11 +29,13 @@ macro_rules! metric {
 }
 
 macro_rules! counters {
-    ($($(#[doc = $doc:literal])+ $name:ident $(as $metric:ident from $source:literal)?),* $(,)?) => {
+    (@of) => { Counter };
+    (@of $kind:ident) => { $kind };
+    ($($(#[doc = $doc:literal])+ $name:ident $(: $kind:ident)? $(as $metric:ident from $source:literal)?),* $(,)?) => {
         /// The live counters of one function.
         #[derive(Debug, Default)]
         pub(crate) struct Counters {
-            $(pub(crate) $name: Counter,)*
+            $(pub(crate) $name: counters!(@of $($kind)?),)*
         }
 
         /// How often each thing has happened.
@@ -77,7 +80,7 @@ counters! {
     /// Look-ups answered from the cache.
     hits as hits from "store",
     /// Look-ups answered from the near cache of this process.
-    near_hits as hits from "near",
+    near_hits: Tally as hits from "near",
     /// Answers past their ttl that were served: while they are loaded anew, or in the place of an error or a slow load.
     stale as hits from "stale",
     /// Look-ups that found nothing current.
@@ -157,9 +160,9 @@ impl Counts {
 
 impl Counters {
     fn lookups(&self) -> u64 {
-        let answered = [&self.hits, &self.near_hits, &self.stale, &self.misses];
+        let answered = [&self.hits, &self.stale, &self.misses];
         let numbers = answered.map(|counter| counter.0.load(Ordering::Relaxed));
-        numbers.iter().sum()
+        numbers.iter().sum::<u64>() + self.near_hits.count()
     }
 }
 
@@ -218,8 +221,8 @@ pub(crate) struct Function {
 impl Function {
     /// How closely its next call is looked at.
     pub(crate) fn weight(&self) -> Weight {
-        match self.analysis {
-            Some(_) => Weight::of_next(self.counters.lookups()),
+        match &self.analysis {
+            Some(analysis) => analysis.weight_of_next(|| self.counters.lookups()),
             None => Weight::NONE,
         }
     }

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 
 use tracing::Span;
 
+use crate::scoped::{self, Scoped};
 use crate::site::Site;
 
 /// How a call treats the cache.
@@ -21,10 +22,10 @@ pub(crate) enum Mode {
 }
 
 tokio::task_local! {
-    static BYPASS: ();
+    static BYPASS: Scoped<()>;
     /// Whether calls load anew; not those that a load makes.
-    static RELOAD: bool;
-    static NEXT: Cell<Option<(&'static Site, Mode)>>;
+    static RELOAD: Scoped<bool>;
+    static NEXT: Scoped<Cell<Option<(&'static Site, Mode)>>>;
 }
 
 /// Runs `call`, a call of `site`'s function, in `mode`; calls of other functions inside are as usual.
@@ -33,17 +34,17 @@ pub(crate) fn within<F: Future>(
     mode: Mode,
     call: F,
 ) -> impl Future<Output = F::Output> {
-    NEXT.scope(Cell::new(Some((site, mode))), call)
+    NEXT.scope(Scoped::new(Cell::new(Some((site, mode)))), call)
 }
 
 /// Runs `work` so that no cached function that it calls looks or stores.
 pub(crate) fn bypassing<F: Future>(work: F) -> impl Future<Output = F::Output> {
-    BYPASS.scope((), Box::pin(work))
+    BYPASS.scope(Scoped::new(()), Box::pin(work))
 }
 
 /// Runs `work` so that each cached function that it calls loads, and replaces what is stored; what these call is looked up as usual.
 pub(crate) fn reloading<F: Future>(work: F) -> impl Future<Output = F::Output> {
-    RELOAD.scope(true, Box::pin(work))
+    RELOAD.scope(Scoped::new(true), Box::pin(work))
 }
 
 /// Runs the body of a cached function, in the span of its call: what it calls is looked up as usual.
@@ -90,23 +91,26 @@ impl<F: Future + Unpin> Future for Body<F> {
 impl Around {
     fn run(&self, work: &mut dyn FnMut()) {
         self.span.in_scope(|| match self.reloads {
-            true => RELOAD.sync_scope(false, work),
+            true => RELOAD.sync_scope(Scoped::new(false), work),
             false => work(),
         });
     }
 }
 
 fn reloads() -> bool {
-    RELOAD.try_with(|reloads| *reloads).unwrap_or(false)
+    scoped::is_any() && RELOAD.try_with(|reloads| **reloads).unwrap_or(false)
 }
 
 /// Whether all calls leave the cache alone.
 pub(crate) fn is_bypassed() -> bool {
-    BYPASS.try_with(|()| ()).is_ok()
+    scoped::is_any() && BYPASS.try_with(|_| ()).is_ok()
 }
 
 /// The mode of the call of `site` that begins now. It holds for this one call, not for one that its body makes.
 pub(crate) fn take(site: &'static Site) -> Mode {
+    if !scoped::is_any() {
+        return Mode::Usual;
+    }
     if is_bypassed() {
         return Mode::Uncached;
     }

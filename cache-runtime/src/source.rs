@@ -5,6 +5,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::scoped::{self, Scoped};
 use crate::site::Site;
 use crate::sync::{Mutex, lock};
 
@@ -12,7 +13,7 @@ use crate::sync::{Mutex, lock};
 const MOST: usize = 1_000;
 
 tokio::task_local! {
-    static CURRENT: Arc<Collector>;
+    static CURRENT: Scoped<Arc<Collector>>;
 }
 
 /// Where the answer of a call came from. What spares more comes before what spares less.
@@ -134,9 +135,10 @@ pub(crate) fn observe<F: Future>(work: F) -> impl Future<Output = (F::Output, Ob
     async {
         let collector = Arc::new(Collector {
             seen: Mutex::default(),
-            outer: CURRENT.try_with(Arc::clone).ok(),
+            outer: CURRENT.try_with(|outer| Arc::clone(outer)).ok(),
         });
-        let answer = CURRENT.scope(collector.clone(), work).await;
+        let scoped = Scoped::new(collector.clone());
+        let answer = CURRENT.scope(scoped, work).await;
         let seen = std::mem::take(&mut *lock(&collector.seen));
         (answer, seen)
     }
@@ -144,7 +146,7 @@ pub(crate) fn observe<F: Future>(work: F) -> impl Future<Output = (F::Output, Ob
 
 /// Whether anybody asks, who wants to know how old answers are.
 pub(crate) fn is_observed() -> bool {
-    CURRENT.try_with(|_| ()).is_ok()
+    scoped::is_any() && CURRENT.try_with(|_| ()).is_ok()
 }
 
 /// A call of `site` was answered.

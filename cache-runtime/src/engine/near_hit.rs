@@ -6,6 +6,7 @@ use super::Engine;
 use super::session::Request;
 use super::watching::Watched;
 use crate::after_commit::Held;
+use crate::key::{Key, digest};
 use crate::near;
 use crate::observe::Function;
 use crate::scope::Mode;
@@ -33,31 +34,35 @@ impl Engine {
         if function.shadowed || !self.switches.covers(function.namespace) {
             return false;
         }
-        let now = self.near.now();
-        let kept = self.near.look(function.origin, key, tags, now);
-        let Some(kept) = kept.filter(|kept| take(kept.value())) else {
-            return false;
-        };
-        if self.near.wants_proof(now) {
-            self.store.prove();
+        let (now, hash) = (self.near.now(), digest(key.as_str()));
+        let shown = self
+            .near
+            .show(function.origin, (key, hash), tags, now, &mut |kept| {
+                let taken = take(kept.value());
+                if taken && source::is_observed() {
+                    source::note(site, Source::NearHit, kept.freshness(now));
+                }
+                taken
+            });
+        if shown {
+            if self.near.wants_proof(now) {
+                self.store.prove();
+            }
+            self.count_near_hit(function, (key, hash));
         }
-        self.count_near_hit(function, request);
-        if source::is_observed() {
-            source::note(site, Source::NearHit, kept.freshness(now));
-        }
-        true
+        shown
     }
 
     /// Counts that the near cache answered a call.
-    pub(super) fn count_near_hit(self: &Arc<Self>, function: &Function, request: &Request<'_>) {
+    pub(super) fn count_near_hit(self: &Arc<Self>, function: &Function, (key, hash): (&Key, u64)) {
         function.counters.near_hits.one();
         if let Some(analysis) = &function.analysis {
             let weight = function.weight();
-            analysis.hit(request.key.as_str(), 0, weight);
+            analysis.hit_hashed((key.as_str(), hash), 0, weight);
             if !weight.is_none() {
                 self.remember_now_and_then();
             }
         }
-        tracing::debug!(key = %request.key, "near cache hit");
+        tracing::debug!(%key, "near cache hit");
     }
 }

@@ -17,7 +17,7 @@ use crate::codec::Codec;
 use crate::envelope::{self, Head, Label, Rejected};
 use crate::flight::{Leader, Seat, Turn};
 use crate::generations::Stamp;
-use crate::key::{Key, Tag};
+use crate::key::{Key, Tag, digest};
 use crate::near::{self, Keeping, Kept};
 use crate::observe::Function;
 use crate::outbox::Outbox;
@@ -722,7 +722,9 @@ impl<'a> Session<'a> {
     /// Counts that the near cache answered the call.
     pub(crate) fn served_near(&mut self) {
         self.source = Source::NearHit;
-        self.engine.count_near_hit(self.function, &self.request);
+        let key = self.request.key;
+        self.engine
+            .count_near_hit(self.function, (key, digest(key.as_str())));
     }
 
     /// Counts that `found` answered the call, and keeps its value in the near cache.

@@ -1,9 +1,12 @@
 //! Switching the cache off and on while it runs.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
+
+use crate::sync::{Mutex, lock};
 
 /// What is switched on.
 #[derive(Debug)]
@@ -11,6 +14,10 @@ pub(crate) struct Switches {
     on: AtomicBool,
     /// Namespaces that are off, with all that stand below them.
     off: ArcSwap<BTreeSet<String>>,
+    /// Whether there are any: mostly there are none, and each call asks.
+    any_off: AtomicBool,
+    /// Held while a namespace is switched.
+    switching: Mutex<()>,
 }
 
 impl Switches {
@@ -18,6 +25,8 @@ impl Switches {
         Self {
             on: AtomicBool::new(on),
             off: ArcSwap::default(),
+            any_off: AtomicBool::new(false),
+            switching: Mutex::new(()),
         }
     }
 
@@ -30,15 +39,16 @@ impl Switches {
     }
 
     pub(crate) fn set_namespace(&self, namespace: &str, on: bool) {
-        self.off.rcu(|off| {
-            let mut off = BTreeSet::clone(off);
-            if on {
-                off.remove(namespace);
-            } else {
-                off.insert(namespace.to_owned());
-            }
-            off
-        });
+        let _switching = lock(&self.switching);
+        let mut off = BTreeSet::clone(&self.off.load());
+        if on {
+            off.remove(namespace);
+        } else {
+            off.insert(namespace.to_owned());
+        }
+        let any = !off.is_empty();
+        self.off.store(Arc::new(off));
+        self.any_off.store(any, Ordering::Release);
     }
 
     /// Namespaces that were switched off.
@@ -49,14 +59,17 @@ impl Switches {
 
     /// Whether answers under this namespace are looked up and stored.
     pub(crate) fn covers(&self, namespace: &str) -> bool {
-        self.is_on() && {
-            let off = self.off.load();
-            !off.iter().any(|off| {
-                namespace
-                    .strip_prefix(off.as_str())
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
-            })
-        }
+        self.is_on() && !(self.any_off.load(Ordering::Acquire) && self.is_off(namespace))
+    }
+
+    #[cold]
+    fn is_off(&self, namespace: &str) -> bool {
+        let off = self.off.load();
+        off.iter().any(|off| {
+            namespace
+                .strip_prefix(off.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+        })
     }
 }
 

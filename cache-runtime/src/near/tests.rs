@@ -1,5 +1,5 @@
 use super::*;
-use crate::key::{Pattern, Target};
+use crate::key::{Pattern, Target, digest};
 
 const ORIGIN: u32 = 7;
 
@@ -121,15 +121,16 @@ fn without_a_young_proof_there_are_no_hits() {
     let (near, row) = (Near::new(1 << 20, Some(bound)), key("rows:a:7"));
     keep(&near, &row, &[], near.stamp(&row, &[]));
     assert!(has(&near, &row, &[]) && !near.wants_proof(near.now()));
-    let later = near.epoch + bound;
-    let is_proven = |instant| near.is_proven(near.at(instant));
+    let after = |time: Duration| Now(nanoseconds(time));
+    let later = bound - LATE;
+    let is_proven = |time| near.is_proven(after(time));
     assert!(is_proven(later) && !is_proven(later + Duration::from_millis(1)));
     let heard = AtomicU64::new(7);
-    near.prove(later, 7, &heard);
-    assert!(is_proven(later + bound));
-    near.prove(near.epoch, 6, &heard);
+    near.prove(after(later), 7, &heard);
+    assert!(is_proven(later + later));
+    near.prove(after(Duration::ZERO), 6, &heard);
     assert!(
-        is_proven(later + bound),
+        is_proven(later + later),
         "an older proof takes nothing back"
     );
 }
@@ -158,11 +159,101 @@ fn it_is_bounded_by_weight_and_time() {
 fn a_proof_that_counts_more_than_was_heard_makes_everything_old() {
     let (near, row, heard) = (near(), key("rows:a:7"), AtomicU64::new(7));
     keep(&near, &row, &[], near.stamp(&row, &[]));
-    near.prove(Instant::now(), 7, &heard);
+    near.prove(near.now(), 7, &heard);
     assert!(has(&near, &row, &[]));
-    near.prove(Instant::now(), 8, &heard);
+    near.prove(near.now(), 8, &heard);
     assert!(!has(&near, &row, &[]));
     keep(&near, &row, &[], near.stamp(&row, &[]));
-    near.prove(Instant::now(), 8, &heard);
+    near.prove(near.now(), 8, &heard);
     assert!(has(&near, &row, &[]));
+}
+
+/// The number that is shown of `key`.
+fn shown(near: &Near, key: &Key) -> Option<u64> {
+    let mut number = None;
+    near.show(
+        ORIGIN,
+        (key, digest(key.as_str())),
+        &[],
+        near.now(),
+        &mut |kept| {
+            let kept = kept.value().as_ref();
+            number = kept.and_then(|kept| kept.downcast_ref::<u64>().copied());
+            number.is_some()
+        },
+    );
+    number
+}
+
+fn keep_number(near: &Near, key: &Key, number: u64, size: usize) {
+    let keeping = Keeping {
+        stamp: near.stamp(key, &[]),
+        age: None,
+        ttl: Duration::from_secs(60),
+        size,
+    };
+    near.keep(ORIGIN, key, &[], Some(Arc::new(number)), keeping);
+}
+
+#[test]
+fn what_a_thread_finds_again_is_what_the_table_has() {
+    let (one, other) = (near(), near());
+    let (row, next) = (key("rows:1"), key("rows:2"));
+    keep_number(&one, &row, 1, 8);
+    keep_number(&other, &row, 2, 8);
+    for _ in 0..200 {
+        assert_eq!(shown(&one, &row), Some(1));
+        assert_eq!(shown(&other, &row), Some(2));
+        assert_eq!(shown(&one, &next), None);
+    }
+    for number in 3..9 {
+        assert!((0..number).all(|_| shown(&one, &row).is_some()));
+        keep_number(&one, &row, number, 8);
+        assert_eq!(shown(&one, &row), Some(number), "loaded anew");
+    }
+    one.advance(&[target("rows:1")]);
+    assert_eq!(shown(&one, &row), None, "invalidated");
+    assert_eq!(shown(&other, &row), Some(2));
+    keep_number(&one, &row, 4, 100_000);
+    assert_eq!(shown(&one, &row), Some(4));
+}
+
+#[test]
+fn what_was_evicted_is_soon_shown_no_more() {
+    let (near, row) = (Near::new(10_000, None), key("rows:1"));
+    keep_number(&near, &row, 1, 8);
+    assert_eq!(shown(&near, &row), Some(1));
+    // Without `look`, which would make it hot again.
+    let is_kept = || near.values.contains_key(&Named((ORIGIN, row.as_str())));
+    for id in 0..100_000 {
+        let other = key(&format!("others:{}", id % 1_000));
+        keep_number(&near, &other, id, 8);
+        has(&near, &other, &[]);
+    }
+    assert!(!is_kept());
+    let hits = (0..1_000).take_while(|_| shown(&near, &row).is_some());
+    assert!(hits.count() < 100);
+}
+
+#[test]
+fn a_value_may_ask_for_others_while_it_is_shown() {
+    let (near, row, next) = (near(), key("rows:1"), key("rows:2"));
+    keep_number(&near, &row, 1, 8);
+    keep_number(&near, &next, 2, 8);
+    for _ in 0..3 {
+        let mut inside = Vec::new();
+        let found = near.show(
+            ORIGIN,
+            (&row, digest(row.as_str())),
+            &[],
+            near.now(),
+            &mut |_| {
+                inside.push(shown(&near, &next));
+                inside.push(shown(&near, &row));
+                true
+            },
+        );
+        assert!(found);
+        assert_eq!(inside, [Some(2), Some(1)]);
+    }
 }

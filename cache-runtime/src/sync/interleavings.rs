@@ -12,7 +12,7 @@ use shuttle::thread;
 use crate::envelope::Head;
 use crate::flight::{Flights, Turn};
 use crate::generations::Stamp;
-use crate::key::{Key, Pattern, Tag, Target};
+use crate::key::{Key, Pattern, Tag, Target, digest};
 use crate::near::{Keeping, Near};
 use crate::store::memory::Memory;
 use crate::store::{Address, Busy, Filling, Mark, Opening, Ticket};
@@ -145,9 +145,15 @@ fn an_announced_write_needs_no_invalidation() {
 fn the_near_cache_keeps_nothing_old() {
     fn look(near: &Near, store: &AtomicU64) -> u64 {
         let (key, tags) = (key(), [Tag::new("t", [])]);
-        if let Some(kept) = near.look(ORIGIN, &key, &tags, near.now()) {
+        let hash = digest(key.as_str());
+        let mut found = None;
+        near.show(ORIGIN, (&key, hash), &tags, near.now(), &mut |kept| {
             let kept = kept.value().as_ref().expect("a value");
-            return *kept.downcast_ref().expect("a number");
+            found = kept.downcast_ref::<u64>().copied();
+            true
+        });
+        if let Some(found) = found {
+            return found;
         }
         let stamp = near.stamp(&key, &tags);
         let value = store.load(Ordering::SeqCst);

@@ -483,7 +483,7 @@ impl Shared {
         mut connection: MultiplexedConnection,
         heard: &AtomicU64,
     ) -> Result<(), RedisError> {
-        let sent = Instant::now();
+        let sent = self.settings.near.now();
         let counted: Option<u64> = redis::Cmd::get(pushes(&self.settings.prefix))
             .query_async(&mut connection)
             .await?;
