@@ -50,7 +50,9 @@ pub(crate) const ROOT: Field = 0;
 
 /// The first segment of `key`.
 pub(crate) fn domain(key: &str) -> &str {
-    key.split(':').next().unwrap_or_default()
+    // Short: a search of bytes is faster than a search of text.
+    let end = key.bytes().position(|byte| byte == b':');
+    &key[..end.unwrap_or(key.len())]
 }
 
 /// The scopes that `key` lies in, but for the root and for the key itself.
@@ -58,10 +60,12 @@ pub(crate) fn domain(key: &str) -> &str {
 /// With up to three segments after the domain these are all choices of them; beyond that the leading segments, each alone,
 /// and the leading ones with one more, which keeps a read to at most 36 fields.
 pub(crate) fn scopes(key: &str) -> Vec<Field> {
+    let depth = key.bytes().filter(|byte| *byte == b':').count();
+    if depth < 2 {
+        return Vec::new();
+    }
     let segments: Vec<&str> = key.split(':').skip(1).collect();
-    let depth = segments.len();
-    let all = mask_of(depth);
-    (1..all)
+    (1..mask_of(depth))
         .filter(|mask| is_read(*mask, depth))
         .map(|mask| field(mask, |at| segments[at]))
         .collect()

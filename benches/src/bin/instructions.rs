@@ -16,6 +16,8 @@ use std::sync::{Arc, LazyLock, OnceLock};
 use cache_runtime::{Cache, cached};
 use cache_tests::RedisServer;
 use clap::Parser;
+use futures_util::future::join_all;
+use redis::AsyncCommands;
 use serde::{Deserialize, Serialize};
 
 /// Where the child finds Redis.
@@ -87,8 +89,8 @@ async fn shared(id: u64) -> Arc<Row> {
     Arc::new(Row::of(id))
 }
 
-#[cached(namespace = "redis", ttl = "1h", key = id, cache = CACHE.get().expect("it is set"))]
-async fn redis(id: u64) -> Row {
+#[cached(namespace = "stored", ttl = "1h", key = id, cache = CACHE.get().expect("it is set"))]
+async fn stored(id: u64) -> Row {
     Row::of(id)
 }
 
@@ -117,8 +119,36 @@ async fn walk(path: &str, calls: u64) {
         }
         "redis_hit" => {
             for _ in 0..calls {
-                black_box(redis(black_box(1)).await);
+                black_box(stored(black_box(1)).await);
             }
+        }
+        "redis_hits_64" => {
+            let tasks = (0..64).map(|task| async move {
+                for _ in 0..calls / 64 {
+                    black_box(stored(black_box(task)).await);
+                }
+            });
+            join_all(tasks.map(tokio::spawn)).await;
+        }
+        "raw_get" | "raw_gets_64" => {
+            let tasks = if path == "raw_get" { 1 } else { 64 };
+            let url = std::env::var(REDIS).expect("a server");
+            let client = redis::Client::open(url).expect("an address");
+            let connection = client.get_multiplexed_async_connection().await;
+            let connection = connection.expect("it is up");
+            let row = serde_json::to_vec(&Row::of(1)).expect("it is plain");
+            let mut first = connection.clone();
+            let _: () = first.set("raw", row).await.expect("it is up");
+            let tasks = (0..tasks).map(|_| {
+                let mut connection = connection.clone();
+                async move {
+                    for _ in 0..calls / tasks {
+                        let json: Vec<u8> = connection.get(format!("raw{}", "")).await.expect("up");
+                        black_box(serde_json::from_slice::<Row>(&json).expect("it was stored so"));
+                    }
+                }
+            });
+            join_all(tasks.map(tokio::spawn)).await;
         }
         "circuit_open" => {
             for _ in 0..calls {
@@ -129,11 +159,14 @@ async fn walk(path: &str, calls: u64) {
     }
 }
 
-const PATHS: [&str; 5] = [
+const PATHS: [&str; 8] = [
     "clone",
     "near_hit",
     "near_hit_arc",
     "redis_hit",
+    "raw_get",
+    "redis_hits_64",
+    "raw_gets_64",
     "circuit_open",
 ];
 
@@ -205,11 +238,14 @@ async fn prepare() {
         Err(_) => Cache::builder(),
     };
     CACHE.get_or_init(|| builder.build().expect("a cache"));
+    for id in 0..64 {
+        stored(id).await;
+    }
     for _ in 0..300 {
         let _ = (
             near(1).await,
             shared(1).await,
-            redis(1).await,
+            stored(1).await,
             away(1).await,
         );
     }

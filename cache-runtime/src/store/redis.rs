@@ -58,7 +58,7 @@ use crate::key::Tag;
 use crate::meters::Trips;
 use crate::wakes::Wakes;
 
-/// For how long look-ups rely on the caller that leads their round trip: it may be slow, or never polled again.
+/// Look-ups rely on a round trip that was begun by a caller for so long, or for twice as long: the caller may be slow, or never polled again.
 const RELIED_ON: Duration = Duration::from_millis(5);
 
 /// What stands in for the head of a key that holds no string at all.
@@ -97,7 +97,7 @@ impl Redis {
             link: Link::new(client, settings),
             deadline,
             retries,
-            lookups: Lookups::new(TOGETHER, RELIED_ON),
+            lookups: Lookups::new(TOGETHER),
         }
     }
 

@@ -16,7 +16,7 @@ use crate::key::{Key, Pattern, Tag, Target, digest};
 use crate::near::{Keeping, Near};
 use crate::store::memory::Memory;
 use crate::store::{Address, Busy, Filling, Mark, Opening, Ticket};
-use crate::together::Together;
+use crate::together::{Asked, Lead, Tick, Together};
 
 const SCHEDULES: usize = 5_000;
 const LONG: Duration = Duration::from_secs(1_000);
@@ -350,42 +350,59 @@ fn a_load_from_before_a_call_is_not_shared_while_a_write_is_announced() {
 /// Requests that leave together are answered each with its own, while leads end and callers are cancelled: nobody hangs, and no lead is lost.
 #[test]
 fn whoever_waits_together_is_answered() {
-    fn ask(numbers: &Arc<Together<u64, u64>>, request: u64, gives_up: bool) -> u64 {
-        loop {
-            let Some(lead) = numbers.at_once() else {
-                match block_on(numbers.wait(request)) {
-                    Some(answer) => return answer,
-                    None => {
-                        thread::yield_now();
-                        continue;
-                    }
-                }
-            };
-            while let Some(batch) = lead.batch() {
-                for waiting in batch {
-                    let answer = waiting.request + 1;
-                    if !gives_up {
-                        waiting.answer(answer);
-                    }
+    fn carry(lead: &Lead<u64, u64>, gives_up: bool) {
+        while let Some(batch) = lead.batch() {
+            for waiting in batch {
+                let answer = waiting.request + 1;
+                if !gives_up {
+                    waiting.answer(answer);
                 }
             }
-            return request + 1;
+        }
+    }
+
+    fn ask(numbers: &Arc<Together<u64, u64>>, request: u64, gives_up: bool) -> u64 {
+        loop {
+            let (answer, watch) = match numbers.ask(|| request) {
+                Asked::Leads(lead) => {
+                    carry(&lead, gives_up);
+                    return request + 1;
+                }
+                Asked::Waits(answer, watch) => (answer, watch),
+            };
+            let watching = watch.map(|mut watch| {
+                thread::spawn(move || {
+                    loop {
+                        match watch.tick() {
+                            Tick::Over => return,
+                            Tick::Quiet => thread::yield_now(),
+                            Tick::Stuck(lead) => carry(&lead, false),
+                        }
+                    }
+                })
+            });
+            let answer = block_on(answer);
+            if let Some(watching) = watching {
+                watching.join().expect("no panic");
+            }
+            if let Ok(answer) = answer {
+                return answer;
+            }
         }
     }
 
     shuttle::check_random(
         || {
-            let numbers = Together::new(3, LONG);
+            let numbers = Together::new(3);
             let callers: Vec<_> = (0..5)
                 .map(|request| {
                     let numbers = numbers.clone();
                     thread::spawn(move || {
                         if request == 0 {
-                            // Polled once, and dropped.
-                            let mut turn = Box::pin(numbers.wait(request));
-                            let mut nobody =
-                                std::task::Context::from_waker(std::task::Waker::noop());
-                            let _ = turn.as_mut().poll(&mut nobody);
+                            // Leading, and never polled again; or gone before it is answered, with its watch.
+                            if let Asked::Leads(lead) = numbers.ask(|| request) {
+                                std::mem::forget(lead);
+                            }
                             return;
                         }
                         assert_eq!(ask(&numbers, request, request == 1), request + 1);
@@ -395,8 +412,10 @@ fn whoever_waits_together_is_answered() {
             for caller in callers {
                 caller.join().expect("no panic");
             }
-            let free = [numbers.at_once(), numbers.at_once()];
-            assert!(free.iter().all(Option::is_some), "a lead was lost");
+            assert!(
+                matches!(numbers.ask(|| 9), Asked::Leads(_)),
+                "a lead was lost"
+            );
         },
         SCHEDULES / 2,
     );

@@ -77,7 +77,7 @@ impl Redis {
                 Err(Failure::NotConnected) => (StoreError::Unreachable, left < retries),
                 Err(Failure::TimedOut(live)) => {
                     // What is left of a call's budget may be too short for a server that is well.
-                    if let Some(live) = live.filter(|_| patience >= self.deadline) {
+                    if let Some(live) = live.filter(|_| patience >= self.deadline / 2) {
                         self.link.failing(&live, began, &StoreError::TimedOut);
                     }
                     return Err(StoreError::TimedOut);

@@ -1,7 +1,7 @@
 //! A look-up: alone in a round trip, or together with those that wait at the same moment.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use redis::aio::ConnectionLike;
@@ -10,11 +10,11 @@ use tokio::runtime::Handle;
 
 use super::link::Live;
 use super::many::{found, life};
-use super::{ROOT_NAME, Redis, tag_field, unexpected};
+use super::{RELIED_ON, ROOT_NAME, Redis, tag_field, unexpected};
 use crate::generations::{self, Stamp, Stamping};
 use crate::key::{Key, Tag};
 use crate::store::{Address, Seen, StoreError};
-use crate::together::{Lead, Together, Waiting};
+use crate::together::{Asked, Lead, Tick, Together, Waiting, Watch};
 
 /// Look-ups that wait.
 pub(super) type Lookups = Together<Wanted, Result<Seen, StoreError>>;
@@ -68,9 +68,12 @@ async fn look_up(
     lead: Lead<Wanted, Result<Seen, StoreError>>,
     mut batch: Vec<Waiting<Wanted, Result<Seen, StoreError>>>,
 ) {
+    // They may have waited for two ticks.
+    let patience = redis.deadline.saturating_sub(2 * RELIED_ON);
+    let patience = patience.max(redis.deadline / 2);
     loop {
         let all: Vec<_> = batch.iter().map(|one| one.request.address()).collect();
-        let seen = redis.read_many(&all, redis.deadline).await;
+        let seen = redis.read_many(&all, patience).await;
         match seen {
             Ok(seen) => {
                 for (one, seen) in batch.into_iter().zip(seen) {
@@ -80,9 +83,7 @@ async fn look_up(
             // One name that cannot be read is no fault of the others.
             Err(StoreError::Refused(_)) if batch.len() > 1 => {
                 let each = batch.into_iter().map(async |one| {
-                    let seen = redis
-                        .read_alone(one.request.address(), redis.deadline)
-                        .await;
+                    let seen = redis.read_alone(one.request.address(), patience).await;
                     one.answer(seen);
                 });
                 join_all(each).await;
@@ -100,6 +101,21 @@ async fn look_up(
     }
 }
 
+/// Ticks until nobody waits.
+async fn watch(redis: Arc<Redis>, mut watch: Watch<Wanted, Result<Seen, StoreError>>) {
+    loop {
+        tokio::time::sleep(RELIED_ON).await;
+        match watch.tick() {
+            Tick::Over => return,
+            Tick::Quiet => {}
+            Tick::Stuck(lead) => drop(Turn {
+                redis: redis.clone(),
+                lead: Some(lead),
+            }),
+        }
+    }
+}
+
 impl Redis {
     /// What is stored under a key, and the stamp that it must carry; both are read after this was called.
     pub(crate) async fn read(
@@ -107,37 +123,32 @@ impl Redis {
         at: Address<'_>,
         patience: Duration,
     ) -> Result<Seen, StoreError> {
-        match self.turn() {
-            Some(_turn) => self.read_alone(at, patience).await,
-            // In a box, so that the future of a call that is alone stays small.
-            None => Box::pin(self.read_waiting(at, patience)).await,
-        }
-    }
-
-    fn turn(self: &Arc<Self>) -> Option<Turn> {
-        let lead = self.lookups.at_once()?;
-        Some(Turn {
-            redis: self.clone(),
-            lead: Some(lead),
-        })
-    }
-
-    async fn read_waiting(
-        self: &Arc<Self>,
-        at: Address<'_>,
-        patience: Duration,
-    ) -> Result<Seen, StoreError> {
-        let began = Instant::now();
-        loop {
-            let left = patience.saturating_sub(began.elapsed());
-            let waiting = tokio::time::timeout(left, self.lookups.wait(Wanted::of(at)));
-            if let Some(answer) = waiting.await.map_err(|_| StoreError::TimedOut)? {
-                return answer;
+        let answer = match self.lookups.ask(|| Wanted::of(at)) {
+            Asked::Leads(lead) => {
+                let _turn = Turn {
+                    redis: self.clone(),
+                    lead: Some(lead),
+                };
+                return self.read_alone(at, patience).await;
             }
-            if let Some(_turn) = self.turn() {
-                let left = patience.saturating_sub(began.elapsed());
-                return self.read_alone(at, left).await;
+            Asked::Waits(answer, watched) => {
+                if let Some(watched) = watched {
+                    // It ends when nobody waits any more; with its runtime, all that wait ask anew.
+                    tokio::spawn(watch(self.clone(), watched));
+                }
+                answer
             }
+        };
+        // What carries it has a deadline: one of its own is for who has less time.
+        let answer = if patience < self.deadline {
+            let answer = tokio::time::timeout(patience, answer).await;
+            answer.map_err(|_| StoreError::TimedOut)?
+        } else {
+            answer.await
+        };
+        match answer {
+            Ok(seen) => seen,
+            Err(_) => self.read_alone(at, patience).await,
         }
     }
 

@@ -73,7 +73,10 @@ impl<'a> Asked<'a> {
     /// The hash of a domain, and its root.
     fn hash(&mut self, domain: Option<&'a str>) -> usize {
         let next = self.hashes.len();
-        let hash = *self.places.entry(domain).or_insert(next);
+        // Keys that are next to each other often are of one domain.
+        let same = |last: &usize| self.hashes[*last].0 == domain;
+        let last = self.needed.last().map(|(hash, _)| *hash).filter(same);
+        let hash = last.unwrap_or_else(|| *self.places.entry(domain).or_insert(next));
         if hash == next {
             self.hashes.push((domain, Fields::default()));
         }
