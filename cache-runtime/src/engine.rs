@@ -29,7 +29,7 @@ pub(crate) use self::lease::BACK_OFF;
 pub(crate) use self::packing::Packing;
 pub(crate) use self::remembering::Remembering;
 pub(crate) use self::session::{Found, Loading, Request, Session, Step};
-pub(crate) use self::storing::Loaded;
+pub(crate) use self::storing::{Ended, Loaded};
 pub(crate) use self::switches::Switches;
 pub(crate) use self::updating::WriteThrough;
 pub(crate) use self::watching::Watched;

@@ -1,12 +1,13 @@
 //! How one call is to be made, told to it by the companion's `refresh` and `uncached`.
 
 use std::cell::Cell;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::ptr;
 use std::task::{Context, Poll};
 
 use tracing::Span;
+use tracing::span::Entered;
 
 use crate::scoped::{self, Scoped};
 use crate::site::Site;
@@ -23,9 +24,12 @@ pub(crate) enum Mode {
 
 tokio::task_local! {
     static BYPASS: Scoped<()>;
-    /// Whether calls load anew; not those that a load makes.
-    static RELOAD: Scoped<bool>;
     static NEXT: Scoped<Cell<Option<(&'static Site, Mode)>>>;
+}
+
+thread_local! {
+    /// Whether calls load anew; not those that a load makes.
+    static RELOADS: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Runs `call`, a call of `site`'s function, in `mode`; calls of other functions inside are as usual.
@@ -44,7 +48,13 @@ pub(crate) fn bypassing<F: Future>(work: F) -> impl Future<Output = F::Output> {
 
 /// Runs `work` so that each cached function that it calls loads, and replaces what is stored; what these call is looked up as usual.
 pub(crate) fn reloading<F: Future>(work: F) -> impl Future<Output = F::Output> {
-    RELOAD.scope(Scoped::new(true), Box::pin(work))
+    let scoped = Scoped::new(());
+    let mut work = Box::pin(work);
+    poll_fn(move |cx| {
+        let _ = &scoped;
+        let _reloading = Reloading::set(true);
+        work.as_mut().poll(cx)
+    })
 }
 
 /// Runs the body of a cached function, in the span of its call: what it calls is looked up as usual.
@@ -79,26 +89,40 @@ impl<F: Future + Unpin> Future for Body<F> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let Self { body, around } = &mut *self;
-        let Some(around) = around else {
-            return Pin::new(body).poll(cx);
-        };
-        let mut polled = Poll::Pending;
-        around.run(&mut || polled = Pin::new(&mut *body).poll(cx));
-        polled
+        let _entered = around.as_deref().map(Around::enter);
+        Pin::new(body).poll(cx)
     }
 }
 
 impl Around {
-    fn run(&self, work: &mut dyn FnMut()) {
-        self.span.in_scope(|| match self.reloads {
-            true => RELOAD.sync_scope(Scoped::new(false), work),
-            false => work(),
-        });
+    fn enter(&self) -> (Entered<'_>, Option<Reloading>) {
+        let span = self.span.enter();
+        (span, self.reloads.then(|| Reloading::set(false)))
     }
 }
 
 fn reloads() -> bool {
-    scoped::is_any() && RELOAD.try_with(|reloads| **reloads).unwrap_or(false)
+    scoped::is_any() && RELOADS.try_with(Cell::get).unwrap_or(false)
+}
+
+/// What a task inside [`reloading`] holds while it is polled.
+struct Reloading {
+    before: bool,
+}
+
+impl Reloading {
+    fn set(reloads: bool) -> Self {
+        let before = RELOADS.try_with(|now| now.replace(reloads));
+        Self {
+            before: before.unwrap_or(false),
+        }
+    }
+}
+
+impl Drop for Reloading {
+    fn drop(&mut self) {
+        let _ = RELOADS.try_with(|now| now.set(self.before));
+    }
 }
 
 /// Whether all calls leave the cache alone.

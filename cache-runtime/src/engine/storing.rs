@@ -1,5 +1,7 @@
 //! What becomes of a load: shared with those that wait, stored where nothing has made it old.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -30,7 +32,29 @@ pub(crate) struct Loaded {
     pub(crate) ttl: Option<Duration>,
 }
 
+/// What a load has come to.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    /// It failed, with an error that may be shared.
+    Failed(Option<Loading>, Option<SharedError>),
+    /// It brought this, or what nobody else can have; and what the near cache keeps of it.
+    Loaded(Loading, Option<Loaded>, Option<near::Value>),
+    /// It was its caller's alone.
+    Alone,
+}
+
 impl Session<'_> {
+    /// Shares and stores what a load has come to. In a box, so that the future of a call stays small, and is compiled but once.
+    pub(crate) fn end(&self, ended: Ended) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async move {
+            match ended {
+                Ended::Failed(loading, error) => self.fail(loading, error).await,
+                Ended::Loaded(loading, loaded, kept) => self.settle(loading, loaded, kept).await,
+                Ended::Alone => {}
+            }
+        })
+    }
+
     /// Whether there is anybody whom the answer of this load is for, beside its own caller.
     pub(crate) fn is_wanted(loading: &Loading) -> bool {
         let waits = |flight: &Flight| flight.leader.is_awaited(loading.ticket);
@@ -38,7 +62,7 @@ impl Session<'_> {
     }
 
     /// Ends a load that failed: all that wait get its error, where it can be shared.
-    pub(crate) async fn fail(&self, loading: Option<Loading>, error: Option<SharedError>) {
+    async fn fail(&self, loading: Option<Loading>, error: Option<SharedError>) {
         self.function.counters.failed_loads.one();
         let Some(loading) = loading else {
             return;

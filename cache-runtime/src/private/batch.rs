@@ -9,7 +9,9 @@ use std::pin::pin;
 use super::Cache;
 use super::call::{Call, Rules, Stored};
 use crate::codec::{Nearby, Storable};
-use crate::engine::{Budget, Found, Glance, Loaded, Loading, Part, Session, Waiting, Watched};
+use crate::engine::{
+    Budget, Ended, Found, Glance, Loaded, Loading, Part, Session, Waiting, Watched,
+};
 use crate::near;
 use crate::scope::{self, Mode};
 use crate::shape::Optional;
@@ -364,7 +366,7 @@ where
             Ok(values) => values,
             Err(failed) => {
                 for (at, loading) in loads {
-                    pending[at].session.fail(loading, None).await;
+                    pending[at].session.end(Ended::Failed(loading, None)).await;
                 }
                 return Err(failed);
             }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::call::{Call, Rules, Stored};
 use super::{Cache, Look, Shape, Site, Target};
-use crate::engine::{BACK_OFF, Loading, Place, Session, Step};
+use crate::engine::{BACK_OFF, Ended, Loading, Place, Session, Step};
 use crate::envelope::Head;
 use crate::scope::{self, Mode};
 use crate::shape::SharedError;
@@ -28,7 +28,8 @@ pub async fn cached<R, S: Shape<R>, F: Future<Output = R> + Unpin>(
         Looked::Load(loading) => {
             let answer = scope::loading(session.span(), load).await;
             let shell = Shell::new(&call, &cache, stored, &rules);
-            shell.finish(&mut session, loading, answer).await
+            session.end(shell.ended(&session, loading, &answer)).await;
+            shell.answer(&mut session, answer)
         }
     };
     session.answered();
@@ -50,7 +51,8 @@ pub async fn cached_within<R, S: Shape<R>, F: Future<Output = R> + Unpin>(
         Looked::Load(loading) => {
             let mut shell = Shell::new(&call, &cache, stored, &rules);
             let answer = shell.load(&session, load).await;
-            shell.finish(&mut session, loading, answer).await
+            session.end(shell.ended(&session, loading, &answer)).await;
+            shell.answer(&mut session, answer)
         }
     };
     session.answered();
@@ -85,9 +87,11 @@ where
                     if let Some(loading) = session.lead(head).await {
                         let mut shell = Shell::new(&call, &cache, stored, &rules);
                         let answer = shell.load(&session, load).await;
-                        let answer = shell.finish(&mut session, Some(loading), answer).await;
-                        if matches!(stored.shape.look(&answer), Look::Failed) {
-                            drop(answer);
+                        let ended = shell.ended(&session, Some(loading), &answer);
+                        drop(answer);
+                        let failed = matches!(ended, Ended::Failed(..));
+                        session.end(ended).await;
+                        if failed {
                             // The place is kept so long: a source that fails is not asked at each hit.
                             tokio::time::sleep(BACK_OFF).await;
                         }
@@ -100,16 +104,19 @@ where
             let mut shell = Shell::new(&call, &cache, stored, &rules);
             let mut load = load();
             match shell.load_or_stale(&mut session, &mut load).await {
-                Early::Answer(answer) => shell.finish(&mut session, loading, answer).await,
+                Early::Answer(answer) => {
+                    session.end(shell.ended(&session, loading, &answer)).await;
+                    shell.answer(&mut session, answer)
+                }
                 Early::Stale { answer, place } => {
                     let (call, background) = (call.owned(), cache.clone());
                     cache.engine.background.run(place, async move {
                         let cache = background;
                         let request = call.request(Mode::Usual);
-                        let mut session = cache.engine.background_session(request);
+                        let session = cache.engine.background_session(request);
                         let mut shell = Shell::new(&call, &cache, stored, &rules);
                         let answer = shell.load(&session, load).await;
-                        shell.finish(&mut session, loading, answer).await;
+                        session.end(shell.ended(&session, loading, &answer)).await;
                     });
                     answer
                 }
@@ -272,26 +279,31 @@ impl<'a, R, S: Shape<R>> Shell<'a, R, S> {
         Early::Answer(self.load(session, load).await)
     }
 
-    /// Shares and stores the load's answer. Where it failed, one that is past its ttl may take its place.
-    async fn finish(&self, session: &mut Session<'_>, loading: Option<Loading>, answer: R) -> R {
-        // In boxes, so that the future of a call stays small.
-        if matches!(self.stored.shape.look(&answer), Look::Failed) {
+    /// What the load has come to, for all others.
+    fn ended(&self, session: &Session<'_>, loading: Option<Loading>, answer: &R) -> Ended {
+        if matches!(self.stored.shape.look(answer), Look::Failed) {
             let error = match self.given_up {
                 true => Some(Arc::new(GivenUp) as SharedError),
-                false => self.stored.error(&answer),
+                false => self.stored.error(answer),
             };
-            Box::pin(session.fail(loading, error)).await;
-            return self.stand_in(session).unwrap_or(answer);
+            return Ended::Failed(loading, error);
         }
-        if let Some(loading) = loading.filter(Session::is_wanted) {
-            let judged = self
-                .call
-                .judge(self.stored, self.rules, &answer, self.cache);
-            let loaded = judged.loaded(|| session.not_encodable());
-            let kept = session.keeps_near().then(|| self.stored.kept(&answer));
-            Box::pin(session.settle(loading, loaded, kept.flatten())).await;
+        let Some(loading) = loading.filter(Session::is_wanted) else {
+            return Ended::Alone;
+        };
+        let call = self.call;
+        let judged = call.judge(self.stored, self.rules, answer, self.cache);
+        let loaded = judged.loaded(|| session.not_encodable());
+        let kept = session.keeps_near().then(|| self.stored.kept(answer));
+        Ended::Loaded(loading, loaded, kept.flatten())
+    }
+
+    /// The load's answer. Where it failed, one that is past its ttl may take its place.
+    fn answer(&self, session: &mut Session<'_>, answer: R) -> R {
+        match self.stored.shape.look(&answer) {
+            Look::Failed => self.stand_in(session).unwrap_or(answer),
+            _ => answer,
         }
-        answer
     }
 
     /// The answer past its ttl that the look has found.

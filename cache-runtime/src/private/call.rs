@@ -1,6 +1,5 @@
 //! A call, its answer's shape, and the conditions on it, as the expansion gives them.
 
-use std::any::Any;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -201,19 +200,19 @@ pub struct Stored<R, S: Shape<R>> {
     pub(super) shape: S,
     encode: fn(&S::Value, Codec, &mut Vec<u8>) -> Option<Codec>,
     decode: fn(Codec, &[u8]) -> Option<S::Value>,
-    near: Option<NearBy<S::Value>>,
+    near: Option<NearBy<R, S>>,
     errors: Option<Errors<R>>,
 }
 
-/// How a value is kept in the near cache, and taken from it.
-struct NearBy<V> {
-    keep: fn(&V) -> Arc<dyn Any + Send + Sync>,
-    take: fn(&(dyn Any + Send + Sync)) -> Option<V>,
+/// What the near cache keeps of an answer, and the answer that it has kept: nothing of it is compiled for functions without one.
+struct NearBy<R, S> {
+    keep: fn(S, &R) -> Option<near::Value>,
+    take: fn(S, &near::Value) -> Option<R>,
 }
 
-impl<V> Copy for NearBy<V> {}
+impl<R, S> Copy for NearBy<R, S> {}
 
-impl<V> Clone for NearBy<V> {
+impl<R, S> Clone for NearBy<R, S> {
     fn clone(&self) -> Self {
         *self
     }
@@ -238,9 +237,19 @@ pub fn stored_near<R, S: Shape<R>>(probe: &Probe<R>, shape: S) -> Stored<R, S>
 where
     S::Value: Storable + Nearby,
 {
-    let near = NearBy {
-        keep: |value: &S::Value| Arc::new(value.clone()),
-        take: |kept| kept.downcast_ref::<S::Value>().cloned(),
+    let near = NearBy::<R, S> {
+        keep: |shape, answer| match shape.look(answer) {
+            Look::Value(value) => Some(Some(Arc::new(value.clone()))),
+            Look::Absent => Some(None),
+            Look::Failed => None,
+        },
+        take: |shape, kept| match kept {
+            Some(kept) => {
+                let value = kept.downcast_ref::<S::Value>()?;
+                Some(shape.found(value.clone()))
+            }
+            None => shape.absent(),
+        },
     };
     Stored {
         near: Some(near),
@@ -287,19 +296,12 @@ impl<R, S: Shape<R>> Stored<R, S> {
 
     /// The answer that the near cache has kept.
     pub(super) fn near_answer(&self, kept: &near::Value) -> Option<R> {
-        match kept {
-            Some(kept) => (self.near?.take)(&**kept).map(|value| self.shape.found(value)),
-            None => self.shape.absent(),
-        }
+        (self.near?.take)(self.shape, kept)
     }
 
     /// What the near cache keeps of an answer.
     pub(super) fn kept(&self, answer: &R) -> Option<near::Value> {
-        match self.shape.look(answer) {
-            Look::Value(value) => Some(Some((self.near?.keep)(value))),
-            Look::Absent => Some(None),
-            Look::Failed => None,
-        }
+        (self.near?.keep)(self.shape, answer)
     }
 }
 
