@@ -129,14 +129,37 @@ impl<'a> Contest<'a> {
             }
         }
         bar.finish_and_clear();
-        let measures = self.measures.iter().enumerate();
+        let measures = 0..self.measures.len();
         measures
-            .flat_map(|(at, measure)| {
-                let first = &self.contestants[0];
-                let lines = self.contestants.iter();
-                lines.map(move |one| line(self.scenario, measure, one.of(at), first.of(at), one))
+            .flat_map(|measure| {
+                let contestants = self.contestants.iter();
+                contestants.map(move |contestant| (measure, contestant))
             })
+            .map(|(measure, contestant)| self.line(measure, contestant))
             .collect()
+    }
+
+    fn line(&self, measure: usize, contestant: &Contestant<'_>) -> Line {
+        let (case, unit) = &self.measures[measure];
+        let first = &self.contestants[0];
+        let values = || contestant.of(measure).map(|figure| figure.value);
+        let ratios = values().zip(first.of(measure));
+        let ratios = ratios.map(|(mine, first)| mine / first.value);
+        let allocations = contestant.of(measure).map(|figure| figure.allocations);
+        Line {
+            scenario: self.scenario,
+            case: case.clone(),
+            side: contestant.name.clone(),
+            unit: unit.symbol(),
+            median: median(values()),
+            min: values().fold(f64::INFINITY, f64::min),
+            max: values().fold(f64::NEG_INFINITY, f64::max),
+            ratio: Some(median(ratios)).filter(|ratio| ratio.is_finite()),
+            rounds: contestant.rounds.len(),
+            allocations: allocations
+                .collect::<Option<Vec<_>>>()
+                .map(|counts| median(counts.into_iter())),
+        }
     }
 
     /// Shown on a terminal alone.
@@ -151,34 +174,8 @@ impl<'a> Contest<'a> {
 
 impl Contestant<'_> {
     /// Its figures of one measure.
-    fn of(&self, measure: usize) -> Vec<Figure> {
-        self.rounds.iter().map(|figures| figures[measure]).collect()
-    }
-}
-
-fn line(
-    scenario: &'static str,
-    (case, unit): &(String, Unit),
-    figures: Vec<Figure>,
-    first: Vec<Figure>,
-    contestant: &Contestant<'_>,
-) -> Line {
-    let values = || figures.iter().map(|figure| figure.value);
-    let ratios = values().zip(&first).map(|(mine, first)| mine / first.value);
-    let allocations = figures.iter().map(|figure| figure.allocations);
-    Line {
-        scenario,
-        case: case.clone(),
-        side: contestant.name.clone(),
-        unit: unit.symbol(),
-        median: median(values()),
-        min: values().fold(f64::INFINITY, f64::min),
-        max: values().fold(0.0, f64::max),
-        ratio: Some(median(ratios)).filter(|ratio| ratio.is_finite()),
-        rounds: figures.len(),
-        allocations: allocations
-            .collect::<Option<Vec<_>>>()
-            .map(|counts| median(counts.into_iter())),
+    fn of(&self, measure: usize) -> impl Iterator<Item = Figure> {
+        self.rounds.iter().map(move |figures| figures[measure])
     }
 }
 

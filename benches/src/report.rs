@@ -6,6 +6,18 @@ use std::process::Command;
 use crate::contest::Line;
 use crate::scenarios::Scenario;
 
+const PEERS: [&str; 9] = [
+    "cached",
+    "fred",
+    "hitbox",
+    "hitbox-moka",
+    "hitbox-redis",
+    "moka",
+    "multi-tier-cache",
+    "quick_cache",
+    "redis",
+];
+
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Form {
     Text,
@@ -18,7 +30,9 @@ impl Form {
     pub(crate) fn head(self) -> String {
         match self {
             Self::Text | Self::Json => String::new(),
-            Self::Markdown => include_str!("performance.md").replace("{machine}", &machine()),
+            Self::Markdown => include_str!("performance.md")
+                .replace("{machine}", &machine())
+                .replace("{versions}", &versions()),
         }
     }
 
@@ -97,7 +111,7 @@ impl Form {
 /// Three digits, and thousands apart.
 fn number(figure: f64) -> String {
     let size = figure.abs();
-    if figure.is_nan() {
+    if !figure.is_finite() {
         return "failed".to_owned();
     }
     if figure.fract() != 0.0 && size < 100.0 {
@@ -115,6 +129,21 @@ fn number(figure: f64) -> String {
         text.insert(0, '-');
     }
     text
+}
+
+/// Of the peers, as they were built.
+fn versions() -> String {
+    let lock = include_str!("../Cargo.lock");
+    let version = |name: &&str| {
+        let (_, package) = lock.split_once(&format!("name = \"{name}\"\nversion = \""))?;
+        let (version, _) = package.split_once('"')?;
+        Some(format!("{name} {version}"))
+    };
+    PEERS
+        .iter()
+        .filter_map(version)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// On what it was measured.

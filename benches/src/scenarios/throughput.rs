@@ -2,7 +2,7 @@ use tokio::runtime::Runtime;
 
 use super::servers::{redis, threads};
 use super::{Scenario, Size};
-use crate::contest::{Contest, Line, Unit, at_once};
+use crate::contest::{Contest, Figure, Line, Unit, at_once};
 use crate::row::LARGE;
 use crate::sides::{
     CachedRedis, Compact, Fred, HitboxBincode, HitboxRedis, MultiTierRedis, Multiplexed, Ours,
@@ -102,9 +102,11 @@ impl<'a> How<'a> {
             let before = source::loads();
             let read = move |number| S::read(id + number % KEYS);
             let figure = at_once(runtime, tasks, calls, read);
-            // A pause of the machine may be longer than somebody's patience: that is a load, and not many.
             let loads = source::loads() - before;
-            assert!(loads * 100 <= calls, "{}: {loads} of {calls}", S::NAME);
+            // Whoever gives up on Redis and asks the source is not faster for it.
+            if loads * 100 > calls {
+                return Figure::from(f64::NAN);
+            }
             figure
         });
     }
