@@ -22,7 +22,7 @@ pub(crate) use self::fred::Fred;
 pub(crate) use self::hitbox::{HitboxBincode, HitboxMoka, HitboxRedis};
 pub(crate) use self::in_memory::{Moka, QuickCache};
 pub(crate) use self::multi_tier::{MultiTier, MultiTierRedis};
-pub(crate) use self::ours::{Ours, OursCompact, OursFleet, OursNear, cache, rows, shared};
+pub(crate) use self::ours::{Ours, OursCompact, OursFleet, OursNear, cache, patient, rows, shared};
 
 /// Of everything that is cached.
 const EXPIRY: Duration = Duration::from_secs(3600);
