@@ -108,14 +108,19 @@ impl Form {
     }
 }
 
-/// Three digits, and thousands apart.
+/// Some three digits, and thousands apart.
 fn number(figure: f64) -> String {
     let size = figure.abs();
     if !figure.is_finite() {
         return "failed".to_owned();
     }
     if figure.fract() != 0.0 && size < 100.0 {
-        return format!("{figure:.*}", if size < 10.0 { 2 } else { 1 });
+        let decimals = match size {
+            ..0.1 => 4,
+            ..10.0 => 2,
+            _ => 1,
+        };
+        return format!("{figure:.decimals$}");
     }
     let digits = format!("{size:.0}");
     let mut text = String::new();

@@ -45,15 +45,15 @@ pub(crate) trait Side: 'static {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Failed;
 
-type Future1<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// A side that is chosen while the program runs. It costs an allocation a call, so this is for what takes longer.
 #[derive(Clone, Copy)]
 pub(crate) struct Peer {
     pub(crate) name: &'static str,
-    start: fn(String) -> Future1<()>,
-    read: fn(u64) -> Future1<Result<Row, Failed>>,
-    invalidate: fn(u64) -> Future1<Result<(), Failed>>,
+    start: fn(String) -> Boxed<()>,
+    read: fn(u64) -> Boxed<Result<Row, Failed>>,
+    invalidate: fn(u64) -> Boxed<Result<(), Failed>>,
 }
 
 impl Peer {
