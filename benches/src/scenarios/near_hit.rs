@@ -1,5 +1,5 @@
 use std::hint::black_box;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
@@ -41,9 +41,12 @@ fn run(size: Size) -> Vec<Line> {
     for threads in [1, 2] {
         for (id, text, calls) in [(1, "200 B", 100_000), (LARGE, "20 KB", 10_000)] {
             let how = How::new(&background, threads, size.of(calls));
-            let row = Row::of(id, 0);
+            // For ever, so that no count of references is fought for.
+            let row: &'static Row = Box::leak(Box::new(Row::of(id, 0)));
             let mut contest = how.contest(text);
-            contest.add("clone of the value", || how.clones(&row));
+            contest.add("clone of the value", || {
+                how.measure(move |_| async move { row.clone() })
+            });
             how.add::<OursNear>(&mut contest, id);
             how.add::<QuickCache>(&mut contest, id);
             how.add::<Moka>(&mut contest, id);
@@ -60,52 +63,43 @@ fn run(size: Size) -> Vec<Line> {
     lines
 }
 
+/// A value, and when it expires.
+type Kept = (Arc<Row>, Instant);
+
+static TEXT: LazyLock<quick_cache::sync::Cache<String, Kept>> =
+    LazyLock::new(|| quick_cache::sync::Cache::new(1_000));
+static NUMBER: LazyLock<quick_cache::sync::Cache<u64, Kept>> =
+    LazyLock::new(|| quick_cache::sync::Cache::new(1_000));
+static MOKA: LazyLock<moka::future::Cache<u64, Arc<Row>>> = LazyLock::new(|| {
+    moka::future::Cache::builder()
+        .max_capacity(1_000)
+        .time_to_live(HOUR)
+        .build()
+});
+
 /// With 20 KB it is the same: nothing is copied.
 fn in_an_arc<'a>(how: &'a How<'_>) -> Contest<'a> {
     let value = Arc::new(Row::of(1, 0));
     let expires = Instant::now() + HOUR;
-    let text_key = Arc::new(quick_cache::sync::Cache::<String, (Arc<Row>, Instant)>::new(1_000));
-    text_key.insert("shared:1".to_owned(), (value.clone(), expires));
-    let number = Arc::new(quick_cache::sync::Cache::<u64, (Arc<Row>, Instant)>::new(
-        1_000,
-    ));
-    number.insert(1, (value.clone(), expires));
-    let moka = moka::future::Cache::builder()
-        .max_capacity(1_000)
-        .time_to_live(HOUR)
-        .build();
+    TEXT.insert("shared:1".to_owned(), (value.clone(), expires));
+    NUMBER.insert(1, (value.clone(), expires));
     how.background.block_on(async {
-        moka.insert(1_u64, value).await;
+        MOKA.insert(1, value).await;
         for _ in 0..3 {
             shared(1).await;
         }
     });
 
-    let fresh = |kept: Option<(Arc<Row>, Instant)>| {
-        kept.filter(|(_, expires)| *expires > Instant::now())
-            .map(|(row, _)| row)
-    };
+    let fresh = |kept: Option<Kept>| kept.filter(|(_, expires)| *expires > Instant::now());
     let mut contest = how.contest("200 B in an `Arc`");
     contest.add("quick_cache by hand, text as key", move || {
-        let text_key = text_key.clone();
-        how.measure(move |_| {
-            let text_key = text_key.clone();
-            async move { fresh(text_key.get(&format!("shared:{}", black_box(1)))) }
-        })
+        how.measure(move |_| async move { fresh(TEXT.get(&format!("shared:{}", black_box(1)))) })
     });
     contest.add("quick_cache by hand, number as key", move || {
-        let number = number.clone();
-        how.measure(move |_| {
-            let number = number.clone();
-            async move { fresh(number.get(&1)) }
-        })
+        how.measure(move |_| async move { fresh(NUMBER.get(&black_box(1))) })
     });
     contest.add("moka by hand, number as key", move || {
-        let moka = moka.clone();
-        how.measure(move |_| {
-            let moka = moka.clone();
-            async move { moka.get(&1).await }
-        })
+        how.measure(|_| async { MOKA.get(&black_box(1)).await })
     });
     contest.add("cache-runtime, `local`", || how.measure(|_| shared(1)));
     contest
@@ -148,14 +142,6 @@ impl<'a> How<'a> {
             assert_eq!(source::loads(), before, "{}: all are hits", S::NAME);
             figure
         });
-    }
-
-    fn clones(&self, row: &Row) -> Figure {
-        let row = Arc::new(row.clone());
-        self.measure(move |_| {
-            let row = row.clone();
-            async move { Row::clone(&row) }
-        })
     }
 
     fn measure<F>(&self, call: impl Fn(u64) -> F + Clone + Send + 'static) -> Figure
