@@ -45,7 +45,7 @@ impl Form {
             Self::Json => {}
             Self::Markdown => {
                 let Scenario { name, how, .. } = scenario;
-                let _ = write!(text, "\n## {name}\n\n{how}. `./scripts/bench {name}`\n");
+                let _ = write!(text, "\n## {name}\n\nMeasured: {how}. `./scripts/bench {name}`\n");
             }
         }
         let mut case = None;
@@ -64,12 +64,18 @@ impl Form {
         match self {
             Self::Text => format!("  {}\n", line.case),
             Self::Json => String::new(),
-            Self::Markdown => format!(
-                "\n| {} | median, {unit} | of {} rounds | ratio | allocations |\n|---|--:|--:|--:|--:|\n",
-                line.case, line.rounds
-            )
-            .replace("median,  |", "median |")
-            .replace("of 1 rounds", "of 1 round"),
+            Self::Markdown => {
+                let (count, under) = match line.allocations {
+                    Some(_) => (" allocations |", "--:|"),
+                    None => ("", ""),
+                };
+                let Line { case, rounds, .. } = line;
+                format!(
+                    "\n| {case} | median, {unit} | of {rounds} rounds | ratio |{count}\n|---|--:|--:|--:|{under}\n"
+                )
+                .replace("median,  |", "median |")
+                .replace("of 1 rounds", "of 1 round")
+            }
         }
     }
 
@@ -101,8 +107,11 @@ impl Form {
                 format!("{json}\n")
             }
             Self::Markdown => {
-                let allocations = allocations.unwrap_or_default();
-                format!("| {side} | {median} | {min} to {max} | {ratio} | {allocations} |\n")
+                let allocations = allocations.map(|count| format!(" {count} |"));
+                format!(
+                    "| {side} | {median} | {min} to {max} | {ratio} |{}\n",
+                    allocations.unwrap_or_default()
+                )
             }
         }
     }
