@@ -45,7 +45,10 @@ impl Form {
             Self::Json => {}
             Self::Markdown => {
                 let Scenario { name, how, .. } = scenario;
-                let _ = write!(text, "\n## {name}\n\nMeasured: {how}. `./scripts/bench {name}`\n");
+                let _ = write!(
+                    text,
+                    "\n## {name}\n\nMeasured: {how}. `./scripts/bench {name}`\n"
+                );
             }
         }
         let mut case = None;
