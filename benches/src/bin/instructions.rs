@@ -104,7 +104,7 @@ async fn walk(path: &str, calls: u64) {
         "clone" => {
             let row = Row::of(1);
             for _ in 0..calls {
-                black_box(row.clone());
+                black_box(black_box(&row).clone());
             }
         }
         "near_hit" => {

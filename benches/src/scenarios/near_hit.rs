@@ -1,107 +1,158 @@
 use std::hint::black_box;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use cache_runtime::{Cache, cached};
+use tokio::runtime::Runtime;
 
-use super::Scenario;
-use super::servers::{Served, one_thread, threads};
-use super::values::Row;
-use crate::contest::{self, Contest, Unit, at_once, in_turn};
+use super::servers::{one_thread, redis, threads};
+use super::{Scenario, Size};
+use crate::contest::{Contest, Figure, Line, Unit, at_once, in_turn};
+use crate::row::{LARGE, Row};
+use crate::sides::{
+    CachedMemory, CachedSharded, ClientSide, HitboxMoka, Moka, MultiTier, OursNear, QuickCache,
+    Side, shared, started,
+};
+use crate::source;
 
 pub(crate) const SCENARIO: Scenario = Scenario {
     name: "near_hit",
-    how: "hits of one key in this process, of 200 B and 20 KB, as `T` and as `Arc<T>`; 1 thread, and 2 on one key",
+    how: "hits of one key in the memory of this process, of 200 B and 20 KB, as `T` and as `Arc<T>`; 1 thread, and 2 on one key. Time and allocations a call",
     run,
 };
 
-const CALLS: u64 = 100_000;
+const HOUR: Duration = Duration::from_secs(3600);
 
-static CACHE: OnceLock<Cache> = OnceLock::new();
+fn run(size: Size) -> Vec<Line> {
+    let background = threads();
+    let server = background.block_on(redis());
+    let url = server.url();
+    background.block_on(async {
+        started::<OursNear>(url.clone()).await;
+        started::<ClientSide>(url.clone()).await;
+        started::<MultiTier>(url.clone()).await;
+        started::<QuickCache>(url.clone()).await;
+        started::<Moka>(url.clone()).await;
+        started::<CachedMemory>(url.clone()).await;
+        started::<CachedSharded>(url.clone()).await;
+        started::<HitboxMoka>(url.clone()).await;
+    });
 
-#[cached(namespace = "small", ttl = "1h", local = "1h", key = id, cache = CACHE.get().expect("it is set"))]
-async fn small(id: u64) -> Row {
-    Row::of(id, 200)
-}
-
-#[cached(namespace = "large", ttl = "1h", local = "1h", key = id, cache = CACHE.get().expect("it is set"))]
-async fn large(id: u64) -> Row {
-    Row::of(id, 20_000)
-}
-
-#[cached(namespace = "shared", ttl = "1h", local = "1h", key = id, cache = CACHE.get().expect("it is set"))]
-async fn shared(id: u64) -> Arc<Row> {
-    Arc::new(Row::of(id, 200))
-}
-
-fn run(rounds: usize) -> Vec<contest::Row> {
-    let runtime = threads();
-    let _served = runtime.block_on(async {
-        let served = Served::start().await;
-        let cache = Cache::builder().redis(served.server.url()).build();
-        CACHE.get_or_init(|| cache.expect("a cache"));
-        for _ in 0..3 {
-            let _ = (small(1).await, large(1).await, shared(1).await);
+    let mut lines = Vec::new();
+    for threads in [1, 2] {
+        for (id, text, calls) in [(1, "200 B", 100_000), (LARGE, "20 KB", 10_000)] {
+            let how = How::new(&background, threads, size.of(calls));
+            // For ever, so that no count of references is fought for.
+            let row: &'static Row = Box::leak(Box::new(Row::of(id, 0)));
+            let mut contest = how.contest(text);
+            contest.add("clone of the value", || {
+                how.measure(move |_| async move { row.clone() })
+            });
+            how.add::<OursNear>(&mut contest, id);
+            how.add::<QuickCache>(&mut contest, id);
+            how.add::<Moka>(&mut contest, id);
+            how.add::<CachedMemory>(&mut contest, id);
+            how.add::<CachedSharded>(&mut contest, id);
+            how.add::<HitboxMoka>(&mut contest, id);
+            how.add::<MultiTier>(&mut contest, id);
+            how.add::<ClientSide>(&mut contest, id);
+            lines.extend(contest.run(size.rounds));
         }
-        served
-    });
-    let alone = one_thread();
-    let (row, big, arc) = (
-        Row::of(1, 200),
-        Row::of(1, 20_000),
-        Arc::new(Row::of(1, 200)),
-    );
-    let by_hand = quick_cache::sync::Cache::<String, (Arc<Row>, Instant)>::new(1_000);
-    by_hand.insert(
-        "shared:1".to_owned(),
-        (arc.clone(), Instant::now() + Duration::from_secs(3600)),
-    );
-    let number_alone = quick_cache::sync::Cache::<u64, Arc<Row>>::new(1_000);
-    number_alone.insert(1, arc);
+        let how = How::new(&background, threads, size.of(100_000));
+        lines.extend(in_an_arc(&how).run(size.rounds));
+    }
+    lines
+}
 
-    let mut rows = Vec::new();
-    let mut contest = Contest::new(SCENARIO.name, "200 B, 1 thread", Unit::Nanoseconds);
-    contest.add("clone of the value", || {
-        in_turn(&alone, CALLS, async |_| row.clone())
-    });
-    contest.add("cache-runtime", || in_turn(&alone, CALLS, |_| small(1)));
-    rows.extend(contest.run(rounds));
+/// A value, and when it expires.
+type Kept = (Arc<Row>, Instant);
 
-    let mut contest = Contest::new(SCENARIO.name, "20 KB, 1 thread", Unit::Nanoseconds);
-    contest.add("clone of the value", || {
-        in_turn(&alone, CALLS / 4, async |_| big.clone())
-    });
-    contest.add("cache-runtime", || in_turn(&alone, CALLS / 4, |_| large(1)));
-    rows.extend(contest.run(rounds));
+static TEXT: LazyLock<quick_cache::sync::Cache<String, Kept>> =
+    LazyLock::new(|| quick_cache::sync::Cache::new(1_000));
+static NUMBER: LazyLock<quick_cache::sync::Cache<u64, Kept>> =
+    LazyLock::new(|| quick_cache::sync::Cache::new(1_000));
+static MOKA: LazyLock<moka::future::Cache<u64, Arc<Row>>> = LazyLock::new(|| {
+    moka::future::Cache::builder()
+        .max_capacity(1_000)
+        .time_to_live(HOUR)
+        .build()
+});
 
-    let mut contest = Contest::new(SCENARIO.name, "Arc, 1 thread", Unit::Nanoseconds);
-    contest.add("quick_cache by hand: text key, expiry", || {
-        in_turn(&alone, CALLS, async |_| {
-            let kept = by_hand.get(&format!("shared:{}", black_box(1)));
-            kept.filter(|(_, expires)| *expires > Instant::now())
-        })
+/// With 20 KB it is the same: nothing is copied.
+fn in_an_arc<'a>(how: &'a How<'_>) -> Contest<'a> {
+    let value = Arc::new(Row::of(1, 0));
+    let expires = Instant::now() + HOUR;
+    TEXT.insert("shared:1".to_owned(), (value.clone(), expires));
+    NUMBER.insert(1, (value.clone(), expires));
+    how.background.block_on(async {
+        MOKA.insert(1, value).await;
+        for _ in 0..3 {
+            shared(1).await;
+        }
     });
-    contest.add("quick_cache by hand: number, no expiry", || {
-        in_turn(&alone, CALLS, async |_| number_alone.get(&1))
-    });
-    contest.add("cache-runtime", || in_turn(&alone, CALLS, |_| shared(1)));
-    rows.extend(contest.run(rounds));
 
-    let mut contest = Contest::new(
-        SCENARIO.name,
-        "200 B, 2 threads on one key",
-        Unit::PerSecond,
-    );
-    contest.add("clone of the value", || {
-        let row = row.clone();
-        at_once(&runtime, 2, CALLS, move |_| {
-            let row = row.clone();
-            async move { row }
-        })
+    let fresh = |kept: Option<Kept>| kept.filter(|(_, expires)| *expires > Instant::now());
+    let mut contest = how.contest("200 B in an `Arc`");
+    contest.add("quick_cache by hand, text as key", move || {
+        how.measure(move |_| async move { fresh(TEXT.get(&format!("shared:{}", black_box(1)))) })
     });
-    contest.add("cache-runtime", || {
-        at_once(&runtime, 2, CALLS, |_| small(1))
+    contest.add("quick_cache by hand, number as key", move || {
+        how.measure(move |_| async move { fresh(NUMBER.get(&black_box(1))) })
     });
-    rows.extend(contest.run(rounds));
-    rows
+    contest.add("moka by hand, number as key", move || {
+        how.measure(|_| async { MOKA.get(&black_box(1)).await })
+    });
+    contest.add("cache-runtime, `local`", || how.measure(|_| shared(1)));
+    contest
+}
+
+struct How<'a> {
+    background: &'a Runtime,
+    alone: Runtime,
+    threads: u64,
+    calls: u64,
+}
+
+impl<'a> How<'a> {
+    fn new(background: &'a Runtime, threads: u64, calls: u64) -> Self {
+        Self {
+            background,
+            alone: one_thread(),
+            threads,
+            calls,
+        }
+    }
+
+    fn contest<'b>(&self, value: &str) -> Contest<'b> {
+        let case = match self.threads {
+            1 => format!("{value}, 1 thread"),
+            threads => format!("{value}, {threads} threads on one key"),
+        };
+        Contest::new(SCENARIO.name, case, Unit::Nanoseconds)
+    }
+
+    fn add<'b, S: Side>(&'b self, contest: &mut Contest<'b>, id: u64) {
+        self.background.block_on(async {
+            for _ in 0..3 {
+                S::read(id).await.expect("a row");
+            }
+        });
+        contest.add(S::NAME, move || {
+            let before = source::loads();
+            let figure = self.measure(move |_| S::read(id));
+            assert_eq!(source::loads(), before, "{}: all are hits", S::NAME);
+            figure
+        });
+    }
+
+    fn measure<F>(&self, call: impl Fn(u64) -> F + Clone + Send + 'static) -> Figure
+    where
+        F: Future<Output: Send> + Send,
+    {
+        if self.threads == 1 {
+            return in_turn(&self.alone, self.calls, call);
+        }
+        let per_second = at_once(self.background, self.threads, self.calls, call);
+        // What one call takes on its thread, so that both are read alike.
+        Figure::from(1e9 * self.threads as f64 / per_second.value)
+    }
 }

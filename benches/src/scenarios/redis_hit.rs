@@ -1,47 +1,46 @@
-use std::sync::OnceLock;
+use tokio::runtime::Runtime;
 
-use cache_runtime::{Cache, cached};
-
-use super::Scenario;
-use super::servers::{Served, one_thread, raw};
-use super::values::Row;
-use crate::contest::{self, Contest, Unit, in_turn};
+use super::servers::{one_thread, redis};
+use super::{Scenario, Size};
+use crate::contest::{Contest, Line, Unit, in_turn};
+use crate::sides::{
+    CachedRedis, Fred, HitboxRedis, MultiTierRedis, Multiplexed, Ours, Side, started,
+};
+use crate::source;
 
 pub(crate) const SCENARIO: Scenario = Scenario {
     name: "redis_hit",
-    how: "one task, one hit after the other, of 100 keys in Redis; near caches off; 200 B as JSON",
+    how: "one task, one hit after the other, of 100 keys in Redis; nothing in memory; 200 B. Time and allocations a call",
     run,
 };
 
-const CALLS: u64 = 4_000;
 const KEYS: u64 = 100;
 
-static CACHE: OnceLock<Cache> = OnceLock::new();
-
-#[cached(namespace = "rows", ttl = "1h", key = id, cache = CACHE.get().expect("it is set"))]
-async fn row(id: u64) -> Row {
-    Row::of(id, 200)
+fn run(size: Size) -> Vec<Line> {
+    let runtime = one_thread();
+    let server = runtime.block_on(redis());
+    let mut contest = Contest::new(SCENARIO.name, "one task", Unit::Nanoseconds);
+    let (calls, url) = (size.of(4_000), server.url());
+    add::<Multiplexed>(&mut contest, &runtime, calls, &url);
+    add::<Ours>(&mut contest, &runtime, calls, &url);
+    add::<Fred>(&mut contest, &runtime, calls, &url);
+    add::<CachedRedis>(&mut contest, &runtime, calls, &url);
+    add::<HitboxRedis>(&mut contest, &runtime, calls, &url);
+    add::<MultiTierRedis>(&mut contest, &runtime, calls, &url);
+    contest.run(size.rounds)
 }
 
-fn run(rounds: usize) -> Vec<contest::Row> {
-    let runtime = one_thread();
-    let served = runtime.block_on(async {
-        let served = Served::start().await;
-        let cache = Cache::builder().redis(served.server.url()).build();
-        CACHE.get_or_init(|| cache.expect("a cache"));
+fn add<'a, S: Side>(contest: &mut Contest<'a>, runtime: &'a Runtime, calls: u64, url: &str) {
+    runtime.block_on(async {
+        started::<S>(url.to_owned()).await;
         for id in 0..KEYS {
-            served.store(&format!("raw:{id}"), &row(id).await).await;
+            S::read(id).await.expect("a row");
         }
-        served
     });
-    let mut contest = Contest::new(SCENARIO.name, "one task", Unit::Nanoseconds);
-    contest.add("redis-rs GET, serde_json", || {
-        in_turn(&runtime, CALLS, |number| {
-            raw::<Row>(served.raw.clone(), format!("raw:{}", number % KEYS))
-        })
+    contest.add(S::NAME, move || {
+        let before = source::loads();
+        let figure = in_turn(runtime, calls, |number| S::read(number % KEYS));
+        assert_eq!(source::loads(), before, "{}: all are hits", S::NAME);
+        figure
     });
-    contest.add("cache-runtime", || {
-        in_turn(&runtime, CALLS, |number| row(number % KEYS))
-    });
-    contest.run(rounds)
 }

@@ -10,17 +10,38 @@ const GROUP: usize = 10;
 pub(crate) enum Variant {
     Plain,
     Helper,
-    Cached,
+    Ours,
+    CachedMemory,
+    CachedRedis,
 }
 
 impl Variant {
-    pub(crate) const ALL: [Self; 3] = [Self::Plain, Self::Helper, Self::Cached];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Plain,
+        Self::Helper,
+        Self::Ours,
+        Self::CachedMemory,
+        Self::CachedRedis,
+    ];
 
+    /// Of its package.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Plain => "plain",
             Self::Helper => "helper",
-            Self::Cached => "cached",
+            Self::Ours => "ours",
+            Self::CachedMemory => "cached-memory",
+            Self::CachedRedis => "cached-redis",
+        }
+    }
+
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Plain => "plain functions",
+            Self::Helper => "redis-rs, a helper by hand",
+            Self::Ours => "cache-runtime",
+            Self::CachedMemory => "cached, in memory",
+            Self::CachedRedis => "cached, Redis",
         }
     }
 }
@@ -108,6 +129,7 @@ pub(crate) fn workspace_manifest(runtime: &Path) -> String {
         "[workspace]\nresolver = \"3\"\nmembers = [{members}]\n\n\
          [workspace.dependencies]\n\
          cache-runtime = {{ path = {runtime:?} }}\n\
+         cached = {{ version = \"4\", features = [\"async\", \"redis_tokio\"] }}\n\
          redis = {{ version = \"1\", default-features = false, features = [\"tokio-comp\", \"script\"] }}\n\
          serde = {{ version = \"1\", features = [\"derive\"] }}\n\
          serde_json = \"1\"\n\
@@ -121,7 +143,7 @@ pub(crate) fn manifest(variant: Variant) -> String {
     format!(
         "[package]\nname = \"{name}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n\
          [[bin]]\nname = \"{name}\"\npath = \"main.rs\"\n\n\
-         [dependencies]\ncache-runtime.workspace = true\nredis.workspace = true\nserde.workspace = true\n\
+         [dependencies]\ncache-runtime.workspace = true\ncached.workspace = true\nredis.workspace = true\nserde.workspace = true\n\
          serde_json.workspace = true\ntokio.workspace = true\n"
     )
 }
@@ -131,7 +153,9 @@ pub(crate) fn source(variant: Variant, functions: usize) -> String {
     match variant {
         Variant::Plain => {}
         Variant::Helper => source.push_str(HELPER),
-        Variant::Cached => source.push_str("use cache_runtime::cached;\n"),
+        Variant::Ours => source.push_str("use cache_runtime::cached;\n"),
+        Variant::CachedMemory => source.push_str("use cached::macros::cached;\n"),
+        Variant::CachedRedis => source.push_str("use cached::macros::concurrent_cached;\n"),
     }
 
     let groups = functions.div_ceil(GROUP);
@@ -161,8 +185,16 @@ fn function(variant: Variant, number: usize, model: &str) -> String {
         Variant::Plain => format!(
             "\nasync fn read_NR({parameters}) -> Result<{answer}, DbError> {{\n    {body}\n}}\n"
         ),
-        Variant::Cached => format!(
+        Variant::Ours => format!(
             "\n#[cached(\"read_NR\", {options})]\n\
+             async fn read_NR({parameters}) -> Result<{answer}, DbError> {{\n    {body}\n}}\n"
+        ),
+        Variant::CachedMemory => format!(
+            "\n#[cached(ttl_secs = 300, max_size = 1_000, key = \"String\", convert = r##\"{{ {key} }}\"##)]\n\
+             async fn read_NR({parameters}) -> Result<{answer}, DbError> {{\n    {body}\n}}\n"
+        ),
+        Variant::CachedRedis => format!(
+            "\n#[concurrent_cached(redis = true, ttl_secs = 300, map_error = \"|_| DbError\", key = \"String\", convert = r##\"{{ {key} }}\"##)]\n\
              async fn read_NR({parameters}) -> Result<{answer}, DbError> {{\n    {body}\n}}\n"
         ),
         Variant::Helper => format!(
