@@ -171,8 +171,9 @@ impl<'a> Call<'a> {
 #[inline]
 pub fn near<R, S: Shape<R>>(call: &mut Call<'_>, stored: Stored<R, S>) -> Option<R> {
     let mut answer = None;
+    let take = stored.near?.take;
     call.near_hit(&mut |kept| {
-        answer = stored.near_answer(kept);
+        take(stored.shape, kept, &mut answer);
         answer.is_some()
     });
     answer
@@ -207,7 +208,8 @@ pub struct Stored<R, S: Shape<R>> {
 /// What the near cache keeps of an answer, and the answer that it has kept: nothing of it is compiled for functions without one.
 struct NearBy<R, S> {
     keep: fn(S, &R) -> Option<near::Value>,
-    take: fn(S, &near::Value) -> Option<R>,
+    /// Puts it there, so that a large answer is moved as seldom as can be.
+    take: fn(S, &near::Value, &mut Option<R>),
 }
 
 impl<R, S> Copy for NearBy<R, S> {}
@@ -243,12 +245,13 @@ where
             Look::Absent => Some(None),
             Look::Failed => None,
         },
-        take: |shape, kept| match kept {
+        take: |shape, kept, answer| match kept {
             Some(kept) => {
-                let value = kept.downcast_ref::<S::Value>()?;
-                Some(shape.found(value.clone()))
+                if let Some(value) = kept.downcast_ref::<S::Value>() {
+                    *answer = Some(shape.found(value.clone()));
+                }
             }
-            None => shape.absent(),
+            None => *answer = shape.absent(),
         },
     };
     Stored {
@@ -296,7 +299,9 @@ impl<R, S: Shape<R>> Stored<R, S> {
 
     /// The answer that the near cache has kept.
     pub(super) fn near_answer(&self, kept: &near::Value) -> Option<R> {
-        (self.near?.take)(self.shape, kept)
+        let mut answer = None;
+        (self.near?.take)(self.shape, kept, &mut answer);
+        answer
     }
 
     /// What the near cache keeps of an answer.
