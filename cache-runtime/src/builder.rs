@@ -137,6 +137,38 @@ impl Builder {
         self
     }
 
+    /// Shares answers through the master that these sentinels watch over under the name `master`, and goes along with it in a failover: they are asked
+    /// before each attempt to connect, all at once, and again every second, and tell at once when another server has become the master. One of them that
+    /// answers is enough to connect. It takes the place of [`redis`](Self::redis).
+    ///
+    /// Each sentinel is `host[:port]` or a URL, with a user, password and TLS of its own: `redis://[[user]:password@]host[:port]`, port 26379 unless it is said.
+    /// What the master wants is given as a URL with its name in place of the host: `rediss://user:password@name/database`. Certificates (`tls_ca`, `tls_client`) are
+    /// for whichever of them are spoken to over TLS. The master's has to be valid for the address that the sentinels announce.
+    ///
+    /// A name that they do not know, sentinels that refuse the password and those that do not answer are no error here: they are logged, and the functions run
+    /// uncached.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), cache_runtime::ConfigError> {
+    /// # let secret = "x";
+    /// cache_runtime::Cache::builder()
+    ///     .redis_sentinel(format!("redis://:{secret}@shop"), ["sentinel-1", "sentinel-2:26380", "redis://:own@sentinel-3"])
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn redis_sentinel<S: AsRef<str>>(
+        mut self,
+        master: impl Into<String>,
+        sentinels: impl IntoIterator<Item = S>,
+    ) -> Self {
+        let sentinels = sentinels
+            .into_iter()
+            .map(|one| Server::sentinel(one.as_ref()));
+        self.server = Some(Server::watched(master.into(), false, sentinels.collect()));
+        self
+    }
+
     /// The authorities that the server's certificate is trusted by, in place of the system's: one certificate or several, in PEM.
     /// Needs a server that is spoken to over TLS; without any server it is not used. Needs the feature `tls`. Default: the system's roots, or
     /// the environment's `REDIS_TLS_CA`.
@@ -401,10 +433,12 @@ impl Builder {
         let near = Arc::new(Near::new(self.local_capacity, bound));
         let series = Series::of_cache(&self.prefix);
         self.packing.prefix = self.server.as_ref().map(|_| self.prefix.clone());
-        let store = match self.server.as_ref().map(Server::client) {
+        let spoken_to = |server: &Server| Ok((server.client()?, server.sentinels()?));
+        let store = match self.server.as_ref().map(spoken_to) {
             None => Some(Store::Memory(Box::new(Memory::new(self.memory_capacity)))),
-            Some(Ok(client)) => {
+            Some(Ok((client, sentinels))) => {
                 let settings = Settings {
+                    sentinels,
                     connect_timeout: self.connect_timeout,
                     threshold: self.failure_threshold,
                     on_restart: self.on_restart,

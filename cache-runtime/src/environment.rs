@@ -30,6 +30,9 @@ const PROTECTIONS: [(&str, Protection); 3] = [
     ("signed", Protection::Signed),
     ("encrypted", Protection::Encrypted),
 ];
+/// Who says where the master is, and by which name they know it.
+const SENTINELS: &str = "REDIS_SENTINELS";
+const MASTER: &str = "REDIS_MASTER";
 /// Of the CA, the certificate and its key.
 const PEM_FILES: [&str; 3] = ["REDIS_TLS_CA", "REDIS_TLS_CERT", "REDIS_TLS_KEY"];
 
@@ -239,30 +242,37 @@ impl<V: Fn(&str) -> Option<String>> Environment<V> {
             |database: &i64| *database >= 0,
         );
         let tls = self.switch("REDIS_TLS");
-        let address = match (self.text("REDIS_URL"), self.text("REDIS_HOST")) {
-            (Some(url), _) => Some(At::Url(url)),
-            (None, Some(name)) => Some(At::Host {
+        let one = match (self.text("REDIS_URL"), self.text("REDIS_HOST")) {
+            (Some(url), _) => Some(Server::new(At::Url(url))),
+            (None, Some(name)) => Some(Server::new(At::Host {
                 name,
                 port: port.unwrap_or(6379),
                 tls: tls.unwrap_or(false),
-            }),
+            })),
             (None, None) => None,
         };
+        let watched = self.watched(tls.unwrap_or(false));
+        if one.is_some() && watched.is_some() {
+            self.problems.push(format!(
+                "{SENTINELS} beside REDIS_URL or REDIS_HOST: it is one of them that says where the server is"
+            ));
+        }
         let (user, password) = (self.user(), self.text("REDIS_PASSWORD"));
         let certificates = self.certificates();
-        let server = address.map(|address| Server {
-            address,
+        let server = watched.or(one).map(|server| Server {
             user,
             password,
             database,
             certificates,
+            ..server
         });
+        let usable = |server: &Server| server.client().and_then(|_| server.sentinels());
         self.problems
-            .extend(server.as_ref().and_then(|server| server.client().err()));
+            .extend(server.as_ref().and_then(|server| usable(server).err()));
         let contradicted = |tls| server.as_ref()?.over_tls().map(|over| over != tls);
         if tls.and_then(contradicted).unwrap_or(false) {
             self.problems.push(
-                "REDIS_TLS and REDIS_URL contradict each other: the URL says it, by `rediss://`"
+                "REDIS_TLS and the server's URL contradict each other: the URL says it, by `rediss://`"
                     .to_owned(),
             );
         }
@@ -271,6 +281,32 @@ impl<V: Fn(&str) -> Option<String>> Environment<V> {
         } else {
             Ok(server)
         }
+    }
+
+    /// The master that sentinels watch over, without what is its own.
+    fn watched(&mut self, tls: bool) -> Option<Server> {
+        let (user, password) = (
+            self.text("REDIS_SENTINEL_USER"),
+            self.text("REDIS_SENTINEL_PASSWORD"),
+        );
+        let (sentinels, master) = match (self.text(SENTINELS), self.text(MASTER)) {
+            (Some(sentinels), Some(master)) => (sentinels, master),
+            (None, None) => return None,
+            _ => {
+                self.problems.push(format!(
+                    "{SENTINELS} and {MASTER} belong together: set both or none"
+                ));
+                return None;
+            }
+        };
+        let sentinels = sentinels.split(',').map(str::trim);
+        let sentinel = |text| Server {
+            user: user.clone(),
+            password: password.clone(),
+            ..Server::sentinel(text)
+        };
+        let sentinels = sentinels.filter(|text| !text.is_empty()).map(sentinel);
+        Some(Server::watched(master, tls, sentinels.collect()))
     }
 
     fn user(&mut self) -> Option<String> {
@@ -507,6 +543,75 @@ mod tests {
             ),
             (Some("own"), 3)
         );
+    }
+
+    #[test]
+    fn a_master_is_known_by_its_sentinels() {
+        let told = |variables: &[(&str, &str)]| {
+            let server = right(variables).server.expect("a server");
+            let sentinels = server.sentinels().expect("usable").expect("sentinels");
+            (server.client().expect("a client"), sentinels.to_string())
+        };
+        let (client, sentinels) = told(&[
+            ("REDIS_SENTINELS", "one, two:1,redis://:own@[::1]:2/"),
+            ("REDIS_MASTER", "my.Master_1"),
+            ("REDIS_PASSWORD", "secret"),
+            ("REDIS_DB", "3"),
+            ("REDIS_SENTINEL_USER", "eve"),
+            ("REDIS_SENTINEL_PASSWORD", "hunter2"),
+        ]);
+        assert_eq!(
+            sentinels,
+            "master my.Master_1 of sentinels one:26379, two:1, ::1:2"
+        );
+        let settings = client.get_connection_info().redis_settings();
+        assert_eq!((settings.password(), settings.db()), (Some("secret"), 3));
+        let (client, _) = told(&[
+            ("REDIS_SENTINELS", "one"),
+            ("REDIS_MASTER", "redis://ada:own@my.Master_1/2"),
+            ("REDIS_PASSWORD", "secret"),
+        ]);
+        let settings = client.get_connection_info().redis_settings();
+        assert_eq!((settings.password(), settings.db()), (Some("own"), 2));
+
+        for (wrong, named) in [
+            (&[("REDIS_SENTINELS", "one")][..], "REDIS_MASTER"),
+            (&[("REDIS_MASTER", "shop")], "REDIS_SENTINELS"),
+            (
+                &[
+                    ("REDIS_SENTINELS", "one"),
+                    ("REDIS_MASTER", "shop"),
+                    ("REDIS_HOST", "cache"),
+                ],
+                "REDIS_HOST",
+            ),
+            (
+                &[("REDIS_SENTINELS", ","), ("REDIS_MASTER", "shop")],
+                "needs a sentinel",
+            ),
+            (
+                &[
+                    ("REDIS_SENTINELS", "redis://:hunter2@one/1"),
+                    ("REDIS_MASTER", "shop"),
+                ],
+                "no databases",
+            ),
+            (
+                &[
+                    ("REDIS_SENTINELS", "redis://hunter2@one"),
+                    ("REDIS_MASTER", "shop"),
+                ],
+                "a sentinel: ",
+            ),
+        ] {
+            let (builder, problems) = with(wrong);
+            assert_eq!(problems.len(), 1, "{problems:?}");
+            assert!(problems[0].contains(named), "{problems:?}");
+            assert!(
+                !problems[0].contains("hunter2") && builder.severed,
+                "{problems:?}"
+            );
+        }
     }
 
     #[test]

@@ -1,4 +1,6 @@
 use std::collections::BTreeMap;
+use std::env;
+use std::ffi::OsStr;
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -13,6 +15,9 @@ use tempfile::TempDir;
 use tokio::net::TcpSocket;
 
 use crate::{Authority, Certified, Clock};
+
+/// Another server's binary, such as Valkey's, which all tests run with then.
+const BINARY: &str = "REDIS_SERVER_BIN";
 
 /// Generous: a loaded machine must not fail a test. A server that is well answers after some 20 ms.
 const START_DEADLINE: Duration = Duration::from_secs(30);
@@ -53,6 +58,8 @@ pub struct RedisServerBuilder {
     config: Vec<[String; 2]>,
     password: Option<String>,
     tls: Option<Tls>,
+    /// Makes a sentinel of it, which writes what it learns into this file.
+    sentinel: Option<String>,
     movable_clock: bool,
     tied: bool,
 }
@@ -135,6 +142,12 @@ impl RedisServer {
         self.connect()
             .await
             .unwrap_or_else(|error| panic!("no connection to {}: {error}", self.url()))
+    }
+
+    /// Whether it runs, if paused: it was not [killed](Self::kill).
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        matches!(self.process, Process::Up(_))
     }
 
     /// Kills the server without warning (`SIGKILL`). Until [`restart`](Self::restart), connecting
@@ -223,7 +236,7 @@ impl RedisServer {
             .settings
             .command(self.port, self.folder.path(), self.clock.as_ref())
             .spawn()
-            .expect("redis-server is installed and on PATH");
+            .expect("redis-server is installed and on PATH, or is what REDIS_SERVER_BIN says");
         let pid = child.id();
         self.process = Process::Up(child);
 
@@ -310,6 +323,12 @@ impl RedisServerBuilder {
         self
     }
 
+    /// Makes it a sentinel, with these lines of `sentinel.conf` to begin with.
+    pub(crate) fn sentinel(mut self, lines: &str) -> Self {
+        self.sentinel = Some(lines.to_owned());
+        self
+    }
+
     /// Lets the server's wall clock be moved while it runs, with [`RedisServer::clock`].
     #[must_use]
     pub fn movable_clock(mut self) -> Self {
@@ -359,6 +378,14 @@ impl RedisServerBuilder {
             .open(log_file(folder))
             .expect("a log file in the temporary folder");
         let mut command = self.program();
+        if let Some(lines) = &self.sentinel {
+            let file = folder.join("sentinel.conf");
+            // Over restarts it keeps what it knows.
+            if !file.exists() {
+                fs::write(&file, lines).expect("a file in the temporary folder");
+            }
+            command.arg(file).arg("--sentinel");
+        }
         command
             .args(["--bind", "127.0.0.1"])
             .args(["--save", "", "--appendonly", "no"])
@@ -384,7 +411,8 @@ impl RedisServerBuilder {
     }
 
     fn program(&self) -> Command {
-        let tie = ["--pdeathsig", "KILL", "redis-server"];
+        let binary = env::var_os(BINARY).unwrap_or_else(|| "redis-server".into());
+        let tie = [OsStr::new("--pdeathsig"), OsStr::new("KILL"), &binary];
         let can_tie = || {
             let mut trial = Command::new("setpriv");
             trial
@@ -400,7 +428,7 @@ impl RedisServerBuilder {
             command.args(tie);
             return command;
         }
-        Command::new("redis-server")
+        Command::new(binary)
     }
 }
 

@@ -37,6 +37,7 @@ mod looking;
 mod many;
 mod scan;
 mod script;
+mod sentinel;
 pub(crate) mod server;
 mod sweep;
 pub(crate) mod tls;

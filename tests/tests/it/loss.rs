@@ -114,9 +114,19 @@ async fn the_promotion_of_a_lagging_replica_brings_nothing_back() {
         .build()
         .unwrap();
     let mut world = World::over(cache, Some(master));
-    run(&world, 1, 0).await;
     let port = world.server().port().to_string();
+    // Before anybody is connected, since a first replica changes the id of the master's history.
     send(&replica, &["REPLICAOF", "127.0.0.1", &port]).await;
+    eventually("the replica is in step", async || {
+        let mut redis = replica.connection().await;
+        let info: redis::RedisResult<String> = redis::cmd("INFO")
+            .arg("replication")
+            .query_async(&mut redis)
+            .await;
+        info.is_ok_and(|info| info.contains("master_link_status:up"))
+    })
+    .await;
+    run(&world, 1, 0).await;
     eventually("the replica has the entry", async || {
         let mut redis = replica.connection().await;
         let found: usize = redis::cmd("EXISTS")

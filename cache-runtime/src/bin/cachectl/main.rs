@@ -35,6 +35,26 @@ struct Options {
     #[arg(long, global = true, value_name = "URL")]
     url: Option<String>,
 
+    /// Name of the master that `--sentinels` watch over, or `redis://user:password@name/database`, in place of all of the environment's REDIS_* settings.
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        requires = "sentinels",
+        conflicts_with = "url"
+    )]
+    master: Option<String>,
+
+    /// Sentinels, `host:port` or URLs, with commas between. As for `--url`, prefer the environment for passwords: REDIS_MASTER, REDIS_SENTINELS.
+    #[arg(
+        long,
+        global = true,
+        value_name = "LIST",
+        requires = "master",
+        value_delimiter = ','
+    )]
+    sentinels: Vec<String>,
+
     /// Prefix of the cache's names in Redis, in place of CACHE_PREFIX.
     #[arg(long, global = true)]
     prefix: Option<String>,
@@ -168,6 +188,9 @@ impl Options {
         if let Some(url) = &self.url {
             builder = builder.redis(url);
         }
+        if let Some(master) = &self.master {
+            builder = builder.redis_sentinel(master, &self.sentinels);
+        }
         if let Some(prefix) = &self.prefix {
             builder = builder.prefix(prefix);
         }
@@ -177,7 +200,7 @@ impl Options {
             .call_budget(self.timeout)
             .connect_timeout(self.timeout);
         if builder.clone().build()?.store_name() != "redis" {
-            let problem = "no Redis server is named: set REDIS_URL (or REDIS_HOST), or give --url";
+            let problem = "no Redis server is named: set REDIS_URL (or REDIS_HOST, or REDIS_SENTINELS), or give --url";
             return Err(Failure::usage(problem));
         }
         Ok(builder)

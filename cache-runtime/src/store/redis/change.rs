@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use redis::Value;
+use redis::{RedisError, Value};
 
+use super::link::Live;
+use super::scan::DOMAINS;
 use super::script::Script;
 use super::{Redis, TAGS, field_name, mark_of_key, milliseconds, tag_field};
 use crate::generations::{self, Field, ROOT};
@@ -30,6 +32,7 @@ impl Redis {
             self.clear(mark, patience).await?;
         }
         let change = Change::of(self, targets);
+        self.link.will_tell(&change.domains);
         self.change(&change, targets, mark, patience).await?;
         if change.sweeps.is_empty() {
             return Ok(());
@@ -133,9 +136,46 @@ impl Redis {
     }
 }
 
+/// Makes whole domains old, by their hashes of generations, and all that is kept near.
+pub(super) async fn outdate(
+    live: &Live,
+    hashes: &[String],
+    pushes: &str,
+    channel: &str,
+) -> Result<(), RedisError> {
+    for hashes in hashes.chunks(DOMAINS) {
+        let mut script = INVALIDATE.call();
+        script.key(pushes).key(hashes);
+        script
+            .arg(channel)
+            .arg(near::encode(&[Target::All]))
+            .arg(MOST_SCOPES)
+            .arg(hashes.len())
+            // No marks: how many, how long, what they say, how many at most.
+            .arg(&[0, 0, 0, MOST_MARKS]);
+        for _ in hashes {
+            let generation = fastrand::u64(..).to_le_bytes();
+            script.arg(field_name(ROOT)).arg(&generation);
+        }
+        match script.invoke::<Value>(live).await {
+            Err(error) if error.is_io_error() => return Err(error),
+            // As in `delete`.
+            Err(_) => {
+                let mut deleting = redis::pipe();
+                deleting.unlink(hashes).publish(channel, near::everything());
+                deleting.exec_async(&mut live.connection()).await?;
+            }
+            Ok(_) => {}
+        }
+    }
+    Ok(())
+}
+
 /// What an invalidation does, by the names in Redis.
 #[derive(Default)]
 struct Change<'a> {
+    /// Hashes of generations of all that it names.
+    domains: Vec<String>,
     /// Hashes of generations, and the field to set anew.
     scopes: Vec<(String, Field)>,
     /// Hashes of marks, and what to mark there.
@@ -146,10 +186,22 @@ struct Change<'a> {
     sweeps: Vec<&'a Pattern>,
 }
 
+impl Redis {
+    /// The hash of generations of what `target` names; of everything there is no one hash.
+    fn hash_of(&self, target: &Target) -> Option<String> {
+        match target {
+            Target::Tag(_) | Target::Tags => Some(self.tags()),
+            Target::Pattern(pattern) => Some(self.domain(generations::domain(pattern.as_str()))),
+            Target::All => None,
+        }
+    }
+}
+
 impl<'a> Change<'a> {
     fn of(redis: &Redis, targets: &'a [Target]) -> Self {
         let mut change = Self::default();
         for target in targets {
+            change.domains.extend(redis.hash_of(target));
             match target {
                 Target::Tag(tag) => change.scope(redis.tags(), redis.marks(TAGS), tag_field(tag)),
                 Target::Tags => change.scope(redis.tags(), redis.marks(TAGS), ROOT),

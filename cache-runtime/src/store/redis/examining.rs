@@ -29,9 +29,10 @@ impl Redis {
     /// What the server says of itself, and how it is spoken to.
     pub(crate) async fn facts(&self, patience: Duration) -> Result<ServerFacts, StoreError> {
         let info = &redis::cmd("INFO");
-        let info: String = self
+        let (info, address): (String, _) = self
             .attempt(patience, move |live| async move {
-                info.query_async(&mut live.connection()).await
+                let told = info.query_async(&mut live.connection()).await?;
+                Ok((told, live.address().clone()))
             })
             .await?;
         let fields = info
@@ -39,9 +40,9 @@ impl Redis {
             .filter_map(|line| line.trim_end().split_once(':'));
         let spoken_to = self.link.server();
         Ok(ServerFacts {
-            address: spoken_to.addr().to_string(),
-            local: is_local(spoken_to.addr()),
-            tls: server::is_tls(spoken_to.addr()),
+            local: is_local(&address),
+            tls: server::is_tls(&address),
+            address: address.to_string(),
             password: spoken_to.redis_settings().password().is_some(),
             prefix: self.prefix.trim_end_matches(':').to_owned(),
             pushes_refused: self.link.was_refused_pushing(),

@@ -47,6 +47,12 @@ impl Redis {
         fillings: &[(&Key, Filling)],
         patience: Duration,
     ) -> Result<Vec<Result<bool, StoreError>>, StoreError> {
+        // These make old what was stored, as invalidations do.
+        let replacing = fillings.iter().filter(|(_, filling)| filling.replaces);
+        for (key, _) in replacing {
+            let domain = self.domain(generations::domain(key.as_str()));
+            self.link.will_tell([&domain]);
+        }
         let calls: Vec<_> = fillings
             .iter()
             .map(|(key, filling)| self.filling(key, filling))

@@ -1,4 +1,7 @@
-//! The connection: made on first use, kept up in the background, never waited for by a caller once it has failed.
+//! The connection: made on first use, kept up and watched in the background, never waited for by a caller once it has failed.
+
+mod retelling;
+mod watching;
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,11 +9,13 @@ use std::time::{Duration, Instant};
 
 use redis::aio::{MultiplexedConnection, SendError};
 use redis::{
-    AsyncConnectionConfig, Client, ProtocolVersion, PushInfo, PushKind, RedisError, Value,
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, ProtocolVersion, PushInfo,
+    PushKind, RedisError, Value,
 };
 use tokio::sync::{OnceCell, watch};
 use tokio::task::JoinHandle;
 
+use super::sentinel::{Sentinels, Told};
 use super::{pushes, server};
 use crate::meters::Trips;
 use crate::near::Near;
@@ -28,7 +33,10 @@ const LAST_WAIT: Duration = Duration::from_secs(1);
 /// A working connection, and which run of which server it leads to.
 pub(crate) struct Live {
     connection: MultiplexedConnection,
+    address: ConnectionAddr,
     incarnation: Vec<u8>,
+    /// Which history the server's data has: its replication id.
+    history: String,
     /// The number of the last push that came here.
     heard: Arc<AtomicU64>,
     /// Whether it hears of invalidations, once somebody has asked it to.
@@ -51,6 +59,12 @@ impl Live {
     /// The server's run id and its replication id, learned before this connection carried any read.
     pub(crate) fn incarnation(&self) -> &[u8] {
         &self.incarnation
+    }
+
+    /// Where it leads to.
+    #[cfg(feature = "cli")]
+    pub(super) fn address(&self) -> &ConnectionAddr {
+        &self.address
     }
 
     /// Whether this connection hears of invalidations; the first to ask makes it listen.
@@ -96,7 +110,7 @@ pub(crate) struct NotConnected;
 /// Keeps one connection to one server.
 pub(crate) struct Link {
     shared: Arc<Shared>,
-    connecting: Mutex<Option<JoinHandle<()>>>,
+    keeping_up: Mutex<Option<JoinHandle<()>>>,
     proving: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -108,6 +122,7 @@ struct Shared {
     wake_channel: String,
     wakes: Arc<Wakes>,
     cannot_push: AtomicBool,
+    told: retelling::Told,
     /// Attempts to connect since an operation has last succeeded.
     fruitless: AtomicU32,
     state: watch::Sender<State>,
@@ -120,6 +135,8 @@ struct Shared {
 /// How a connection is made.
 #[derive(Debug)]
 pub(crate) struct Settings {
+    /// Who says where the server is; without them it is where the client says.
+    pub(crate) sentinels: Option<Sentinels>,
     /// Of an attempt to connect, and of what is asked in the background.
     pub(crate) connect_timeout: Duration,
     /// Failures in a row after which a connection is given up.
@@ -139,6 +156,7 @@ impl Link {
             wake_channel: format!("{}%wake@{database}", settings.prefix),
             wakes: Arc::default(),
             cannot_push: AtomicBool::new(false),
+            told: retelling::Told::default(),
             fruitless: AtomicU32::new(0),
             client,
             settings,
@@ -148,7 +166,7 @@ impl Link {
         };
         Self {
             shared: Arc::new(shared),
-            connecting: Mutex::new(None),
+            keeping_up: Mutex::new(None),
             proving: Mutex::new(None),
         }
     }
@@ -241,18 +259,13 @@ impl Link {
 
     /// Gives up `live`, which no longer answers, and begins to connect anew.
     pub(crate) fn lost(&self, live: &Arc<Live>, error: &StoreError) {
-        let first = self.shared.state.send_if_modified(|state| {
-            let current = matches!(state, State::Live(current) if Arc::ptr_eq(current, live));
-            if current {
-                *state = State::Down;
-                self.shared.down.store(true, Ordering::Release);
+        if self.shared.give_up(live, &error.to_string()) {
+            // Here, since the runtime of the one that watches may have ended, or stand still.
+            let mut keeping_up = lock(&self.keeping_up);
+            let before = keeping_up.replace(tokio::spawn(self.shared.clone().keep_up()));
+            if let Some(before) = before {
+                before.abort();
             }
-            current
-        });
-        if first {
-            *lock(&self.shared.why) = Some(error.to_string());
-            tracing::error!(server = %self.shared, %error, "connection to Redis lost; the sources answer until it is back");
-            self.see_to_connecting();
         }
     }
 
@@ -301,20 +314,21 @@ impl Link {
         &self.shared.channel
     }
 
-    /// One task at a time connects. It ends with the runtime that it was spawned on, and then another caller's runtime takes over.
+    /// One task connects and watches. It ends with the runtime that it was spawned on, as its connection does, and then another caller's
+    /// runtime takes over.
     fn see_to_connecting(&self) {
-        let mut connecting = lock(&self.connecting);
-        if connecting.as_ref().is_none_or(JoinHandle::is_finished)
+        let mut keeping_up = lock(&self.keeping_up);
+        if keeping_up.as_ref().is_none_or(JoinHandle::is_finished)
             && !matches!(*self.shared.state.borrow(), State::Live(_))
         {
-            *connecting = Some(tokio::spawn(self.shared.clone().connect()));
+            *keeping_up = Some(tokio::spawn(self.shared.clone().keep_up()));
         }
     }
 }
 
 impl Drop for Link {
     fn drop(&mut self) {
-        for task in [&self.connecting, &self.proving] {
+        for task in [&self.keeping_up, &self.proving] {
             if let Some(task) = lock(task).take() {
                 task.abort();
             }
@@ -332,13 +346,25 @@ impl fmt::Display for Shared {
     /// Host, port and database; never a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let info = self.client.get_connection_info();
-        write!(f, "{} database {}", info.addr(), info.redis_settings().db())
+        let database = info.redis_settings().db();
+        match &self.settings.sentinels {
+            Some(sentinels) => write!(f, "{sentinels} database {database}"),
+            None => write!(f, "{} database {database}", info.addr()),
+        }
     }
 }
 
 impl Shared {
+    /// Sees to it that there is a connection, for ever.
+    async fn keep_up(self: Arc<Self>) {
+        loop {
+            let live = self.connect().await;
+            self.watch(&live).await;
+        }
+    }
+
     /// Tries until it succeeds.
-    async fn connect(self: Arc<Self>) {
+    async fn connect(&self) -> Arc<Live> {
         loop {
             let attempt = self.fruitless.fetch_add(1, Ordering::Relaxed);
             if attempt > 0 {
@@ -349,11 +375,12 @@ impl Shared {
             let error =
                 match tokio::time::timeout(self.settings.connect_timeout, self.handshake()).await {
                     Ok(Ok(live)) => {
-                        self.turn(State::Live(Arc::new(live)));
-                        tracing::info!(server = %self, "connected to Redis");
-                        return;
+                        let live = Arc::new(live);
+                        self.turn(State::Live(live.clone()));
+                        tracing::info!(server = %self, at = %live.address, "connected to Redis");
+                        return live;
                     }
-                    Ok(Err(error)) => described_unsaid(&error),
+                    Ok(Err(error)) => error,
                     Err(_) => "no answer within the connect timeout".to_owned(),
                 };
             *lock(&self.why) = Some(error.clone());
@@ -367,6 +394,23 @@ impl Shared {
         }
     }
 
+    /// Whether it was this that gave up `live`, and nobody before.
+    fn give_up(&self, live: &Arc<Live>, error: &str) -> bool {
+        let first = self.state.send_if_modified(|state| {
+            let current = matches!(state, State::Live(current) if Arc::ptr_eq(current, live));
+            if current {
+                *state = State::Down;
+                self.down.store(true, Ordering::Release);
+            }
+            current
+        });
+        if first {
+            *lock(&self.why) = Some(error.to_owned());
+            tracing::error!(server = %self, %error, "connection to Redis lost; the sources answer until it is back");
+        }
+        first
+    }
+
     fn turn(&self, next: State) {
         self.state.send_modify(|state| {
             let down = matches!(next, State::Down);
@@ -377,9 +421,17 @@ impl Shared {
 
     /// Connects, and learns which run of the server this is and which history its data has: a server that was demoted and promoted
     /// again runs on, with a past that is not its own. A replica is refused, since it lags.
-    async fn handshake(&self) -> Result<Live, RedisError> {
+    async fn handshake(&self) -> Result<Live, String> {
+        let described = |error| described_unsaid(&error);
+        // With the certificates, which are part of its address.
+        let mut info = self.client.get_connection_info().clone();
+        let told = self.ask_sentinels().await?;
+        if let Some(place) = told.as_ref().and_then(Told::place) {
+            info = server::elsewhere(&info, place);
+        }
+        let address = info.addr().clone();
         let heard = Arc::new(AtomicU64::new(0));
-        let (mut connection, can_push) = self.open(heard.clone()).await?;
+        let (mut connection, can_push) = self.open(info, heard.clone()).await.map_err(described)?;
         // The look-up is the probe: a server that loads its data, or a cluster that is down, tells of itself all the same.
         let (server, replication, _): (String, String, Value) = redis::pipe()
             .cmd("INFO")
@@ -388,12 +440,15 @@ impl Shared {
             .arg("replication")
             .get(pushes(&self.settings.prefix))
             .query_async(&mut connection)
-            .await?;
-        let refused = |why| RedisError::from((redis::ErrorKind::Client, why));
-        let run = field(&server, "run_id").ok_or(refused("the server has no run id"))?;
+            .await
+            .map_err(described)?;
+        let run = field(&server, "run_id").ok_or("the server has no run id")?;
         let history = field(&replication, "master_replid").unwrap_or_default();
         if field(&replication, "role") != Some("master") {
-            return Err(refused("the server is a replica"));
+            return Err(watching::REPLICA.to_owned());
+        }
+        if told.is_some_and(|told| !told.by_most) && !watching::is_followed(&replication) {
+            return Err(watching::ALONE.to_owned());
         }
         let incarnation = match self.settings.on_restart {
             OnRestart::Discard => format!("{run} {history}").into_bytes(),
@@ -404,21 +459,26 @@ impl Shared {
             // Nobody else has this cell yet.
             let _ = listens.set(can_push && self.listen(connection.clone(), &heard).await);
         }
-        Ok(Live {
+        let live = Live {
             connection,
+            address,
             incarnation,
+            history: history.to_owned(),
             heard,
             listens,
             wakes: OnceCell::new_with((!can_push).then_some(false)),
             failures: AtomicU32::new(0),
             born: Instant::now(),
             failed: AtomicU64::new(0),
-        })
+        };
+        self.tell_again(&live, run).await.map_err(described)?;
+        Ok(live)
     }
 
     /// A connection that pushes, where the server can (RESP3, Redis 6).
     async fn open(
         &self,
+        info: ConnectionInfo,
         heard: Arc<AtomicU64>,
     ) -> Result<(MultiplexedConnection, bool), RedisError> {
         let (near, channel) = (self.settings.near.clone(), self.channel.clone());
@@ -443,12 +503,10 @@ impl Shared {
             .set_connection_timeout(None)
             .set_response_timeout(None);
         #[cfg(feature = "tls")]
-        super::tls::provide(self.client.get_connection_info().addr());
+        super::tls::provide(info.addr());
         let connect = async |protocol, config| {
-            // With the certificates, which are part of its address.
-            let info = self.client.get_connection_info().clone();
             let settings = info.redis_settings().clone().set_protocol(protocol);
-            Client::open(info.set_redis_settings(settings))?
+            Client::open(info.clone().set_redis_settings(settings))?
                 .get_multiplexed_async_connection_with_config(&config)
                 .await
         };
@@ -511,7 +569,11 @@ fn described_unsaid(error: &RedisError) -> String {
     if error.kind() == redis::ErrorKind::AuthenticationFailed {
         return "user or password refused".to_owned();
     }
-    match (error.code(), error.kind()) {
+    // A pipeline's is that of the first command that failed.
+    let failed = error.clone().into_server_errors();
+    let failed = failed.iter().flat_map(|failed| failed.iter()).next();
+    let code = error.code().or(failed.map(|(_, error)| error.code()));
+    match (code, error.kind()) {
         (Some(code), _) => code.to_owned(),
         (None, redis::ErrorKind::Io | redis::ErrorKind::Client) => error.to_string(),
         (None, kind) => format!("{kind:?}"),

@@ -12,7 +12,7 @@ use crate::store::{Mark, StoreError};
 const STEP: usize = 1000;
 
 /// Domains that are made old in one round trip.
-const DOMAINS: usize = 100;
+pub(super) const DOMAINS: usize = 100;
 
 impl Redis {
     /// One step through all names that fit `names`, a glob; done when the next cursor is 0. `SCAN` returns whatever is there from its beginning

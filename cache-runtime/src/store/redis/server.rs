@@ -4,12 +4,19 @@ use std::fmt;
 
 use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
 
+use super::sentinel::{Place, Sentinels};
 use super::tls::Certificates;
+
+/// Where sentinels listen unless it is said.
+const SENTINEL_PORT: u16 = 26379;
 
 /// A Redis server, by URL or in parts.
 #[derive(Clone)]
 pub(crate) struct Server {
+    /// Where there are sentinels, with the master's name in place of the host.
     pub(crate) address: At,
+    /// Who is asked where it is.
+    pub(crate) sentinels: Option<Vec<Self>>,
     /// Beside a URL these three fill in what it leaves out.
     pub(crate) user: Option<String>,
     pub(crate) password: Option<String>,
@@ -28,6 +35,7 @@ impl Server {
     pub(crate) fn new(address: At) -> Self {
         Self {
             address,
+            sentinels: None,
             user: None,
             password: None,
             database: None,
@@ -35,9 +43,77 @@ impl Server {
         }
     }
 
-    /// The client, not connected yet. The problem tells no part of the URL, which may hold a password.
+    /// The master of that name, over TLS where that is said; or by a URL with the name in place of the host.
+    pub(crate) fn watched(master: String, tls: bool, sentinels: Vec<Self>) -> Self {
+        let address = match master.contains("://") {
+            true => At::Url(master),
+            false => At::Host {
+                name: master,
+                port: 0,
+                tls,
+            },
+        };
+        Self {
+            sentinels: Some(sentinels),
+            ..Self::new(address)
+        }
+    }
+
+    /// A sentinel: a URL, or `host:port` alone.
+    pub(crate) fn sentinel(text: &str) -> Self {
+        let text = match text.contains("://") {
+            true => text.to_owned(),
+            false => format!("redis://{text}"),
+        };
+        Self::new(At::Url(with_port(text)))
+    }
+
+    /// The client, not connected yet; where there are sentinels, of a server that has the master's name for its host. The problem tells no part of the
+    /// URL, which may hold a password.
     pub(crate) fn client(&self) -> Result<Client, String> {
-        self.certificates.client(self.info()?)
+        let Some(sentinels) = &self.sentinels else {
+            return self.certificates.client(self.info()?);
+        };
+        let info = self.info()?;
+        if matches!(info.addr(), ConnectionAddr::Unix(_)) {
+            return Err(
+                "a master has a name, which its sentinels know it by, and no path".to_owned(),
+            );
+        }
+        // They may be those of the sentinels.
+        let theirs = sentinels
+            .iter()
+            .any(|sentinel| sentinel.over_tls() == Some(true));
+        if theirs && !is_tls(info.addr()) {
+            return Certificates::default().client(info);
+        }
+        self.certificates.client(info)
+    }
+
+    /// Who is asked which server is the master.
+    pub(crate) fn sentinels(&self) -> Result<Option<Sentinels>, String> {
+        let Some(sentinels) = &self.sentinels else {
+            return Ok(None);
+        };
+        if sentinels.is_empty() {
+            return Err("a master needs a sentinel at least, which says where it is".to_owned());
+        }
+        let clients = sentinels.iter().map(|sentinel| {
+            let mut sentinel = sentinel.clone();
+            if sentinel.over_tls() == Some(true) {
+                sentinel.certificates = self.certificates.clone();
+            }
+            let client = sentinel.client()?;
+            match client.get_connection_info().redis_settings().db() {
+                0 => Ok(client),
+                _ => Err("it has no databases".to_owned()),
+            }
+        });
+        let clients = clients.collect::<Result<Vec<_>, String>>();
+        let clients = clients.map_err(|problem| format!("a sentinel: {problem}"))?;
+        let info = self.info()?;
+        let (name, _) = place(info.addr()).unwrap_or_default();
+        Ok(Some(Sentinels::new(name.to_owned(), clients)))
     }
 
     /// Whether it is spoken to over TLS; `None` where the URL cannot be used.
@@ -122,6 +198,44 @@ fn host(name: &str, port: u16, tls: bool) -> redis::RedisResult<ConnectionInfo> 
     Ok(if tls { info.set_addr(secured) } else { info })
 }
 
+/// A sentinel's URL without a port means the sentinels' own, not that of servers.
+fn with_port(url: String) -> String {
+    let begin = url.find("://").map_or(0, |at| at + 3);
+    let length = url[begin..].find('/').unwrap_or(url.len() - begin);
+    let host = url[begin..begin + length]
+        .rsplit('@')
+        .next()
+        .unwrap_or_default();
+    // Behind an IPv6 address in brackets.
+    let behind = host.rsplit(']').next().unwrap_or_default();
+    if behind.contains(':') {
+        return url;
+    }
+    let (before, after) = url.split_at(begin + length);
+    format!("{before}:{SENTINEL_PORT}{after}")
+}
+
+/// Host and port.
+pub(super) fn place(address: &ConnectionAddr) -> Option<(&str, u16)> {
+    match address {
+        ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
+            Some((host, *port))
+        }
+        _ => None,
+    }
+}
+
+/// The same way to another host and port.
+pub(super) fn elsewhere(info: &ConnectionInfo, place: &Place) -> ConnectionInfo {
+    let mut address = info.addr().clone();
+    if let ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } =
+        &mut address
+    {
+        (*host, *port) = place.clone();
+    }
+    info.clone().set_addr(address)
+}
+
 pub(super) fn is_tls(address: &ConnectionAddr) -> bool {
     matches!(address, ConnectionAddr::TcpTls { .. })
 }
@@ -144,6 +258,7 @@ impl fmt::Debug for Server {
         let address = info.map(|info| info.addr().to_string());
         f.debug_struct("Server")
             .field("address", &address.as_deref().unwrap_or("not usable"))
+            .field("sentinels", &self.sentinels)
             .field("certificates", &self.certificates)
             .finish_non_exhaustive()
     }
@@ -152,6 +267,24 @@ impl fmt::Debug for Server {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sentinels_have_a_port_of_their_own() {
+        for (given, meant) in [
+            ("one", "one:26379"),
+            ("one:1", "one:1"),
+            ("redis://:p:w@one/", "one:26379"),
+            ("redis://:p%40w@one:1", "one:1"),
+            ("[::1]", "[::1]:26379"),
+            ("redis://[::1]:2", "[::1]:2"),
+        ] {
+            let info = Server::sentinel(given).info().expect(given);
+            let (host, port) = place(info.addr()).expect("no socket");
+            let host = host.trim_matches(['[', ']']);
+            let meant = meant.replace(['[', ']'], "");
+            assert_eq!(format!("{host}:{port}"), meant, "{given}");
+        }
+    }
 
     #[test]
     fn the_user_is_not_repeated() {

@@ -1,0 +1,52 @@
+//! Telling another server what the last one was told: in a failover it may not have heard of it.
+//!
+//! While one instance is still connected to the old master, others may store at the new one. What the first invalidates then reaches nobody else, and what they have
+//! stored would be served until it expires. So whoever comes to another server first makes old there, as a whole, each domain that it has ever made something old in:
+//! after a failover there is little that this could take along.
+
+use std::collections::HashSet;
+
+use redis::RedisError;
+
+use super::{Link, Live, Shared};
+use crate::policy::OnRestart;
+use crate::store::redis::{change, pushes};
+use crate::sync::{Mutex, lock};
+
+/// Hashes of generations in which something was made old: as many as the program has domains.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    hashes: Mutex<HashSet<String>>,
+    /// The run of the server that was told.
+    run: Mutex<Option<String>>,
+}
+
+impl Link {
+    /// Something is about to be made old in these.
+    pub(in crate::store::redis) fn will_tell<'a>(
+        &self,
+        hashes: impl IntoIterator<Item = &'a String>,
+    ) {
+        let mut told = lock(&self.shared.told.hashes);
+        for hash in hashes {
+            if !told.contains(hash) {
+                told.insert(hash.clone());
+            }
+        }
+    }
+}
+
+impl Shared {
+    /// To be done before anybody else gets hold of `live`, which leads to this `run` of a server.
+    pub(super) async fn tell_again(&self, live: &Live, run: &str) -> Result<(), RedisError> {
+        let known = lock(&self.told.run).clone();
+        let elsewhere = known.is_some_and(|known| known != run);
+        if elsewhere && self.settings.on_restart == OnRestart::Discard {
+            let hashes: Vec<_> = lock(&self.told.hashes).iter().cloned().collect();
+            let pushes = pushes(&self.settings.prefix);
+            change::outdate(live, &hashes, &pushes, &self.channel).await?;
+        }
+        *lock(&self.told.run) = Some(run.to_owned());
+        Ok(())
+    }
+}
