@@ -12,6 +12,8 @@
 //! nobody joins a load that has begun: those that come meanwhile share the next one, which begins when that one ends, or [`GATHERING`] after
 //! they came.
 
+mod announcing;
+
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::{BuildHasher, RandomState};
@@ -22,6 +24,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
+use self::announcing::Announcing;
 use crate::shape::SharedError;
 use crate::store::{Busy, Ticket};
 use crate::sync::atomic::{AtomicUsize, Ordering};
@@ -46,6 +49,7 @@ pub(crate) struct Flights {
 #[derive(Debug, Default)]
 struct Room {
     seats: usize,
+    announcing: Arc<Announcing>,
     loads: Vec<(Ticket, Arc<Load>)>,
 }
 
@@ -98,6 +102,7 @@ pub(crate) struct Seat {
     flights: Arc<Flights>,
     shard: usize,
     key: Arc<str>,
+    announcing: Arc<Announcing>,
 }
 
 /// What a caller has to do.
@@ -136,12 +141,15 @@ impl Flights {
             Some((key, _)) => key.clone(),
             None => key.into(),
         };
-        shard.entry(key.clone()).or_default().seats += 1;
+        let room = shard.entry(key.clone()).or_default();
+        room.seats += 1;
+        let announcing = room.announcing.clone();
         drop(shard);
         Seat {
             flights: self.clone(),
             shard: number,
             key,
+            announcing,
         }
     }
 

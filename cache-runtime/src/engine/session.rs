@@ -354,9 +354,13 @@ impl<'a> Session<'a> {
         let engine = self.engine;
         // The seat before the ticket: from now on a finished load of this key is kept for us.
         let seat = engine.flights.sit(&self.flight());
-        let opened = self
-            .budget
-            .spend(|patience| engine.store.open(at, &opening, patience));
+        let opened = self.budget.spend(async |patience| match &opening {
+            Opening::Missed(head) => {
+                let ask = |patience| engine.store.open(at, &opening, patience);
+                seat.ticket(head, at.tags, patience, ask).await
+            }
+            Opening::Replace => engine.store.open(at, &opening, patience).await,
+        });
         let Some(ticket) = opened.await? else {
             return Ok(None);
         };

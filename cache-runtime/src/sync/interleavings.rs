@@ -347,6 +347,51 @@ fn a_load_from_before_a_call_is_not_shared_while_a_write_is_announced() {
     );
 }
 
+/// Callers that announce a load together get a ticket that was asked for after they came, whoever is cancelled.
+#[test]
+fn nobody_gets_a_ticket_from_before_it_came() {
+    shuttle::check_random(
+        || {
+            let (flights, time) = (Arc::new(Flights::new()), Arc::new(AtomicU64::new(0)));
+            let callers: Vec<_> = (0..4)
+                .map(|caller| {
+                    let (flights, time) = (flights.clone(), time.clone());
+                    thread::spawn(move || {
+                        let seat = flights.sit("k");
+                        let came = time.fetch_add(1, Ordering::SeqCst);
+                        let head = crate::envelope::Head::new();
+                        let ask = async |_| {
+                            thread::yield_now();
+                            let fence = time.load(Ordering::SeqCst);
+                            thread::yield_now();
+                            if caller == 1 {
+                                // Its caller is gone.
+                                std::future::pending::<()>().await;
+                            }
+                            Ok(Some(Ticket { fence, ..TICKET }))
+                        };
+                        let mut asked = Box::pin(seat.ticket(&head, &[], LONG, ask));
+                        if caller == 1 {
+                            let nobody = std::task::Waker::noop();
+                            let mut nobody = std::task::Context::from_waker(nobody);
+                            let _ = asked.as_mut().poll(&mut nobody);
+                            return;
+                        }
+                        // Shuttle's time may be over: then it has waited in vain, and there is nothing to be said.
+                        if let Ok(Some(ticket)) = block_on(asked) {
+                            assert!(ticket.fence > came, "{} of {came}", ticket.fence);
+                        }
+                    })
+                })
+                .collect();
+            for caller in callers {
+                caller.join().expect("no panic");
+            }
+        },
+        SCHEDULES,
+    );
+}
+
 /// Requests that leave together are answered each with its own, while leads end and callers are cancelled: nobody hangs, and no lead is lost.
 #[test]
 fn whoever_waits_together_is_answered() {

@@ -32,6 +32,24 @@ async fn ten_thousand_callers_cost_one_load() {
     }
 }
 
+/// The first asks for a ticket, and another one for all that have come meanwhile; those that come later find the answer.
+#[tokio::test]
+async fn callers_that_come_at_once_are_announced_together() {
+    let world = World::redis().await;
+    row(&world, 0).await;
+    let scripts = async || {
+        let stats = world.server().commandstats().await;
+        let of = |name: &str| stats.get(name).copied().unwrap_or_default();
+        of("evalsha") + of("eval")
+    };
+    let before = scripts().await;
+    join_all((0..1_000).map(|_| row(&world, 1))).await;
+    assert_eq!(world.loads(), 2);
+    let scripts = scripts().await - before;
+    // One or two tickets for those whose look-ups came back together, and the fill.
+    assert!(scripts <= 12, "{scripts} scripts");
+}
+
 /// The callers come while the load runs and while it ends, again and again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn callers_that_come_at_any_time_cost_one_load() {
