@@ -258,7 +258,7 @@ impl<V: Fn(&str) -> Option<String>> Environment<V> {
             certificates,
         });
         self.problems
-            .extend(server.as_ref().and_then(|server| server.client().err()));
+            .extend(server.as_ref().and_then(|server| server.servers().err()));
         let contradicted = |tls| server.as_ref()?.over_tls().map(|over| over != tls);
         if tls.and_then(contradicted).unwrap_or(false) {
             self.problems.push(

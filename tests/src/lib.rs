@@ -6,6 +6,7 @@ mod clock;
 mod eventually;
 mod postgres_server;
 mod proxy;
+mod redis_cluster;
 mod redis_server;
 mod uncalled;
 
@@ -15,6 +16,7 @@ pub use clock::Clock;
 pub use eventually::eventually;
 pub use postgres_server::PostgresServer;
 pub use proxy::{Cutter, Direction, Proxy};
+pub use redis_cluster::{Moving, RedisCluster};
 pub use redis_server::{RedisServer, RedisServerBuilder};
 
 /// The README's code is compiled with the tests.

@@ -1,10 +1,11 @@
-//! Invalidating: one script that does all of it at once, and tells the near caches.
+//! Invalidating: one script that does all of it at once, and tells the near caches. In a cluster its parts follow each other, each wherever it belongs.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use redis::Value;
+use redis::{Cmd, Value};
 
-use super::script::Script;
+use super::nodes::Zone;
+use super::script::{Call, Script};
 use super::{Redis, TAGS, field_name, mark_of_key, milliseconds, tag_field};
 use crate::generations::{self, Field, ROOT};
 use crate::key::{Pattern, Reach, Target};
@@ -29,8 +30,8 @@ impl Redis {
         if targets.contains(&Target::All) {
             self.clear(mark, patience).await?;
         }
-        let change = Change::of(self, targets);
-        self.change(&change, targets, mark, patience).await?;
+        let change = Change::of(self, targets, mark);
+        self.change(&change, targets, patience).await?;
         if change.sweeps.is_empty() {
             return Ok(());
         }
@@ -38,23 +39,207 @@ impl Redis {
             self.sweep(pattern, patience).await?;
         }
         // Near caches that have heard of it may have read what the sweep had not reached yet.
-        self.change(&Change::default(), targets, Mark::Untouched, patience)
-            .await
+        let nothing = Change::nothing(Mark::Untouched);
+        self.change(&nothing, targets, patience).await
     }
 
-    /// Does all of `change` at once, and tells the near caches.
+    /// Does all of `change`, and tells the near caches.
     async fn change(
         &self,
         change: &Change<'_>,
         targets: &[Target],
-        mark: Mark,
         patience: Duration,
     ) -> Result<(), StoreError> {
-        let marks = match mark {
-            Mark::Untouched => &[][..],
-            Mark::Up { .. } | Mark::Down { .. } => &change.marks[..],
+        let done = match self.nodes.is_cluster() {
+            true => Box::pin(self.change_apart(change, targets, patience)).await,
+            false => {
+                let push = Some((self.pushes(), near::encode(targets)));
+                let script = change.call(None, true, push, &self.channel);
+                self.tell(&script, patience).await
+            }
         };
-        let (life, writer, says) = match mark {
+        match done {
+            Err(StoreError::Refused(why)) => {
+                self.delete(change, patience).await?;
+                match change.mark {
+                    // A mark cannot be put up, and an announcement is nothing without it. What is held off could not be stored now.
+                    Mark::Up {
+                        says: Busy::Announced,
+                        ..
+                    } => Err(StoreError::Refused(why)),
+                    _ => Ok(()),
+                }
+            }
+            done => done,
+        }
+    }
+
+    /// The same in a cluster. Marks and generations first: a load that takes its fence after the fences are gone sees them, as it asks for them later. Whoever
+    /// is told finds all of it done. What cannot be done keeps nothing else from being done.
+    async fn change_apart(
+        &self,
+        change: &Change<'_>,
+        targets: &[Target],
+        patience: Duration,
+    ) -> Result<(), StoreError> {
+        let began = Instant::now();
+        let left = || patience.saturating_sub(began.elapsed());
+        let mut done = Ok(());
+        let calls = change.zones().into_iter().map(|zone| {
+            let call = change.call(Some(zone), false, None, &self.channel);
+            self.call(&call)
+        });
+        for reply in self.send(calls.collect(), left(), self.retries).await {
+            done = done.and(reply.and_then(|reply| reply.value().map(drop)));
+        }
+        // The fence of a key stands before its entry: what is stored until then is removed.
+        for names in [&change.fences, &change.entries] {
+            done = done.and(self.unlink(names, left()).await);
+        }
+        done.and(self.push(targets, left()).await)
+    }
+
+    /// Counts a push, and sends it.
+    pub(super) async fn push(
+        &self,
+        targets: &[Target],
+        patience: Duration,
+    ) -> Result<(), StoreError> {
+        let push = Some((self.pushes(), near::encode(targets)));
+        let script = Change::nothing(Mark::Untouched).call(None, false, push, &self.channel);
+        self.tell(&script, patience).await
+    }
+
+    async fn tell(&self, script: &Call, patience: Duration) -> Result<(), StoreError> {
+        match self.run(script, patience, Ok).await? {
+            Value::Int(_) => {}
+            error => self.cannot_push(&format!("{error:?}")),
+        }
+        Ok(())
+    }
+
+    /// Out of memory, a server still deletes, though not in a script: whole hashes of generations go.
+    async fn delete(&self, change: &Change<'_>, patience: Duration) -> Result<(), StoreError> {
+        let hashes = change.scopes.iter().map(|(_, hash, _)| hash);
+        let names: Vec<String> = hashes
+            .chain(&change.fences)
+            .chain(&change.entries)
+            .cloned()
+            .collect();
+        self.unlink(&names, patience).await?;
+        let publish = &Cmd::publish(&self.channel, near::everything());
+        let home = self.place(&self.pushes());
+        let sent = self.attempt(home, patience, move |live| async move {
+            publish.exec_async(&mut live.connection()).await
+        });
+        if let Err(StoreError::Refused(error)) = sent.await {
+            self.cannot_push(&error);
+        }
+        Ok(())
+    }
+}
+
+/// What an invalidation does, by the names in Redis.
+struct Change<'a> {
+    mark: Mark,
+    /// Hashes of generations, and the field to set anew.
+    scopes: Vec<(Zone, String, Field)>,
+    /// Hashes of marks, and what to mark there.
+    marks: Vec<(Zone, String, Vec<u8>)>,
+    /// Keys to remove.
+    fences: Vec<String>,
+    entries: Vec<String>,
+    /// Patterns that no scope stands for.
+    sweeps: Vec<&'a Pattern>,
+}
+
+impl<'a> Change<'a> {
+    fn of(redis: &Redis, targets: &'a [Target], mark: Mark) -> Self {
+        let mut change = Self::nothing(mark);
+        for target in targets {
+            match target {
+                Target::Tag(tag) => change.tags(redis, tag_field(tag)),
+                Target::Tags => change.tags(redis, ROOT),
+                // Its domains are not known here: see `clear`.
+                Target::All => {}
+                Target::Pattern(pattern) => change.pattern(redis, pattern),
+            }
+        }
+        change
+    }
+
+    fn nothing(mark: Mark) -> Self {
+        Self {
+            mark,
+            scopes: Vec::new(),
+            marks: Vec::new(),
+            fences: Vec::new(),
+            entries: Vec::new(),
+            sweeps: Vec::new(),
+        }
+    }
+
+    fn tags(&mut self, redis: &Redis, field: Field) {
+        for zone in redis.nodes.zones() {
+            self.scopes.push((zone, redis.tags(zone), field));
+            self.mark(redis, zone, TAGS, field_name(field));
+        }
+    }
+
+    fn pattern(&mut self, redis: &Redis, pattern: &'a Pattern) {
+        let text = pattern.as_str();
+        let domain = generations::domain(text);
+        match &pattern.reach() {
+            Reach::Exact => {
+                self.fences.push(redis.fence(text));
+                self.entries.push(redis.entry(text));
+                self.mark(redis, redis.zone(text), domain, mark_of_key(text));
+            }
+            Reach::Partial => {
+                for zone in redis.nodes.zones() {
+                    self.mark(redis, zone, domain, field_name(ROOT));
+                }
+                self.sweeps.push(pattern);
+            }
+            reach @ Reach::Scope { domain, .. } => {
+                let field = generations::scope_of(reach).unwrap_or(ROOT);
+                for zone in redis.nodes.zones() {
+                    self.scopes.push((zone, redis.domain(zone, domain), field));
+                    self.mark(redis, zone, domain, field_name(field));
+                }
+            }
+        }
+    }
+
+    fn mark(&mut self, redis: &Redis, zone: Zone, domain: &str, name: Vec<u8>) {
+        if self.mark != Mark::Untouched {
+            self.marks.push((zone, redis.marks(zone, domain), name));
+        }
+    }
+
+    /// Those in which anything is set.
+    fn zones(&self) -> Vec<Zone> {
+        let scopes = self.scopes.iter().map(|(zone, ..)| *zone);
+        let mut zones: Vec<_> = scopes
+            .chain(self.marks.iter().map(|(zone, ..)| *zone))
+            .collect();
+        zones.sort_unstable();
+        zones.dedup();
+        zones
+    }
+
+    /// A call of the script: for all hashes, or those of one zone; with the names to remove; and with what is pushed, behind its counter.
+    fn call(
+        &self,
+        zone: Option<Zone>,
+        names: bool,
+        push: Option<(String, String)>,
+        channel: &str,
+    ) -> Call {
+        let is_there = |there: &Zone| zone.is_none_or(|zone| zone == *there);
+        let scopes = self.scopes.iter().filter(|(zone, ..)| is_there(zone));
+        let marks = self.marks.iter().filter(|(zone, ..)| is_there(zone));
+        let (life, writer, says) = match self.mark {
             Mark::Untouched => (0, 0, Busy::No),
             Mark::Up {
                 writer,
@@ -64,123 +249,36 @@ impl Redis {
             Mark::Down { writer } => (0, writer, Busy::No),
         };
         let mut script = INVALIDATE.call();
-        script.key(self.pushes());
-        for (hash, _) in &change.scopes {
+        for (_, hash, _) in scopes.clone() {
             script.key(hash);
         }
-        for (hash, _) in marks {
+        for (_, hash, _) in marks.clone() {
             script.key(hash);
         }
-        script.key(&change.names);
+        if names {
+            script.key(&self.fences).key(&self.entries);
+        }
+        let push = push.map(|(counter, push)| {
+            script.key(counter);
+            push
+        });
         script
-            .arg(self.channel())
-            .arg(near::encode(targets))
+            .arg(channel)
+            .arg(push.unwrap_or_default())
             .arg(MOST_SCOPES)
-            .arg(change.scopes.len())
-            .arg(marks.len())
+            .arg(scopes.clone().count())
+            .arg(marks.clone().count())
             .arg(life)
             .arg(says as u8)
             .arg(MOST_MARKS);
-        for (_, field) in &change.scopes {
+        for (_, _, field) in scopes {
             script
                 .arg(field_name(*field))
                 .arg(&fastrand::u64(..).to_le_bytes());
         }
-        for (_, name) in marks {
+        for (_, _, name) in marks {
             script.arg([name, &writer.to_le_bytes()[..]].concat());
         }
-        let sent = self.run(&script, patience, |_, answer| Ok(answer)).await;
-        match sent {
-            Ok(Value::Int(_)) => Ok(()),
-            Ok(error) => {
-                self.link.cannot_push(&format!("{error:?}"));
-                Ok(())
-            }
-            Err(StoreError::Refused(why)) => {
-                self.delete(change, patience).await?;
-                match mark {
-                    // A mark cannot be put up, and an announcement is nothing without it. What is held off could not be stored now.
-                    Mark::Up {
-                        says: Busy::Announced,
-                        ..
-                    } => Err(StoreError::Refused(why)),
-                    _ => Ok(()),
-                }
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Out of memory, a server still deletes, though not in a script: whole hashes of generations go.
-    async fn delete(&self, change: &Change<'_>, patience: Duration) -> Result<(), StoreError> {
-        let hashes = change.scopes.iter().map(|(hash, _)| hash);
-        let names: Vec<&String> = change.names.iter().chain(hashes).collect();
-        if !names.is_empty() {
-            let unlink = &redis::Cmd::unlink(names);
-            self.attempt(patience, move |live| async move {
-                unlink.exec_async(&mut live.connection()).await
-            })
-            .await?;
-        }
-        let publish = &redis::Cmd::publish(self.channel(), near::everything());
-        let sent = self.attempt(patience, move |live| async move {
-            publish.exec_async(&mut live.connection()).await
-        });
-        if let Err(StoreError::Refused(error)) = sent.await {
-            self.link.cannot_push(&error);
-        }
-        Ok(())
-    }
-}
-
-/// What an invalidation does, by the names in Redis.
-#[derive(Default)]
-struct Change<'a> {
-    /// Hashes of generations, and the field to set anew.
-    scopes: Vec<(String, Field)>,
-    /// Hashes of marks, and what to mark there.
-    marks: Vec<(String, Vec<u8>)>,
-    /// Keys to remove.
-    names: Vec<String>,
-    /// Patterns that no scope stands for.
-    sweeps: Vec<&'a Pattern>,
-}
-
-impl<'a> Change<'a> {
-    fn of(redis: &Redis, targets: &'a [Target]) -> Self {
-        let mut change = Self::default();
-        for target in targets {
-            match target {
-                Target::Tag(tag) => change.scope(redis.tags(), redis.marks(TAGS), tag_field(tag)),
-                Target::Tags => change.scope(redis.tags(), redis.marks(TAGS), ROOT),
-                // Its domains are not known here: see `clear`.
-                Target::All => {}
-                Target::Pattern(pattern) => {
-                    let text = pattern.as_str();
-                    let marks = redis.marks(generations::domain(text));
-                    match &pattern.reach() {
-                        Reach::Exact => {
-                            change.names.extend([redis.entry(text), redis.fence(text)]);
-                            change.marks.push((marks, mark_of_key(text)));
-                        }
-                        Reach::Partial => {
-                            change.marks.push((marks, field_name(ROOT)));
-                            change.sweeps.push(pattern);
-                        }
-                        reach @ Reach::Scope { domain, .. } => change.scope(
-                            redis.domain(domain),
-                            marks,
-                            generations::scope_of(reach).unwrap_or(ROOT),
-                        ),
-                    }
-                }
-            }
-        }
-        change
-    }
-
-    fn scope(&mut self, generations: String, marks: String, field: Field) {
-        self.scopes.push((generations, field));
-        self.marks.push((marks, field_name(field)));
+        script
     }
 }
