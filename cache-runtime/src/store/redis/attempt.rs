@@ -110,7 +110,7 @@ impl Redis {
                 }
                 (Failure::TimedOut(live), Some(node)) => {
                     // What is left of a call's budget may be too short for a server that is well.
-                    if let Some(live) = live.filter(|_| patience >= self.deadline) {
+                    if let Some(live) = live.filter(|_| patience >= self.deadline / 2) {
                         node.link.failing(&live, began, &StoreError::TimedOut);
                         self.nodes.doubt();
                     }

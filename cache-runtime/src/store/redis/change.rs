@@ -1,5 +1,6 @@
 //! Invalidating: one script that does all of it at once, and tells the near caches. In a cluster its parts follow each other, each wherever it belongs.
 
+use std::slice::from_ref;
 use std::time::{Duration, Instant};
 
 use redis::{Cmd, Value};
@@ -53,9 +54,14 @@ impl Redis {
         let done = match self.nodes.is_cluster() {
             true => Box::pin(self.change_apart(change, targets, patience)).await,
             false => {
-                let push = Some((self.pushes(), near::encode(targets)));
-                let script = change.call(None, true, push, &self.channel);
-                self.tell(&script, patience).await
+                let parts = Parts {
+                    scopes: &change.scopes,
+                    marks: &change.marks,
+                    names: [&change.fences, &change.entries],
+                    push: Some(targets),
+                };
+                self.tell(&self.changing(change.mark, parts), patience)
+                    .await
             }
         };
         match done {
@@ -74,8 +80,10 @@ impl Redis {
         }
     }
 
-    /// The same in a cluster. Marks and generations first: a load that takes its fence after the fences are gone sees them, as it asks for them later. Whoever
-    /// is told finds all of it done. What cannot be done keeps nothing else from being done.
+    /// The same in a cluster. Marks come first: a load that takes its fence after the fences are gone, or sees the new generations, sees them too, as it asks for
+    /// them later. Whoever is told finds all of it done. What cannot be done keeps nothing else from being done.
+    ///
+    /// No command has more than one key: of a slot that moves, all of a script's keys would have to be on one side.
     async fn change_apart(
         &self,
         change: &Change<'_>,
@@ -84,15 +92,26 @@ impl Redis {
     ) -> Result<(), StoreError> {
         let began = Instant::now();
         let left = || patience.saturating_sub(began.elapsed());
-        let mut done = Ok(());
-        let calls = change.zones().into_iter().map(|zone| {
-            let call = change.call(Some(zone), false, None, &self.channel);
-            self.call(&call)
+        let one = |parts| self.call(&self.changing(change.mark, parts));
+        let marks = change.marks.iter().map(|mark| {
+            one(Parts {
+                marks: from_ref(mark),
+                ..Parts::default()
+            })
         });
-        for reply in self.send(calls.collect(), left(), self.retries).await {
-            done = done.and(reply.and_then(|reply| reply.value().map(drop)));
+        let scopes = change.scopes.iter().map(|scope| {
+            one(Parts {
+                scopes: from_ref(scope),
+                ..Parts::default()
+            })
+        });
+        let mut done = Ok(());
+        for calls in [marks.collect(), scopes.collect::<Vec<_>>()] {
+            for reply in self.send(calls, left(), self.retries).await {
+                done = done.and(reply.and_then(|reply| reply.value().map(drop)));
+            }
         }
-        // The fence of a key stands before its entry: what is stored until then is removed.
+        // The fence of a key goes before its entry: what is stored until then is removed.
         for names in [&change.fences, &change.entries] {
             done = done.and(self.unlink(names, left()).await);
         }
@@ -105,9 +124,56 @@ impl Redis {
         targets: &[Target],
         patience: Duration,
     ) -> Result<(), StoreError> {
-        let push = Some((self.pushes(), near::encode(targets)));
-        let script = Change::nothing(Mark::Untouched).call(None, false, push, &self.channel);
-        self.tell(&script, patience).await
+        let parts = Parts {
+            push: Some(targets),
+            ..Parts::default()
+        };
+        self.tell(&self.changing(Mark::Untouched, parts), patience)
+            .await
+    }
+
+    /// A call of the script that does these parts.
+    fn changing(&self, mark: Mark, parts: Parts<'_>) -> Call {
+        let (life, writer, says) = match mark {
+            Mark::Untouched => (0, 0, Busy::No),
+            Mark::Up {
+                writer,
+                lease,
+                says,
+            } => (milliseconds(lease).max(1), writer, says),
+            Mark::Down { writer } => (0, writer, Busy::No),
+        };
+        let mut script = INVALIDATE.call();
+        for (hash, _) in parts.scopes {
+            script.key(hash);
+        }
+        for (hash, _) in parts.marks {
+            script.key(hash);
+        }
+        for names in parts.names {
+            script.key(names);
+        }
+        if parts.push.is_some() {
+            script.key(self.pushes());
+        }
+        script
+            .arg(&self.channel)
+            .arg(parts.push.map(near::encode).unwrap_or_default())
+            .arg(MOST_SCOPES)
+            .arg(parts.scopes.len())
+            .arg(parts.marks.len())
+            .arg(life)
+            .arg(says as u8)
+            .arg(MOST_MARKS);
+        for (_, field) in parts.scopes {
+            script
+                .arg(field_name(*field))
+                .arg(&fastrand::u64(..).to_le_bytes());
+        }
+        for (_, name) in parts.marks {
+            script.arg([name, &writer.to_le_bytes()[..]].concat());
+        }
+        script
     }
 
     async fn tell(&self, script: &Call, patience: Duration) -> Result<(), StoreError> {
@@ -120,7 +186,7 @@ impl Redis {
 
     /// Out of memory, a server still deletes, though not in a script: whole hashes of generations go.
     async fn delete(&self, change: &Change<'_>, patience: Duration) -> Result<(), StoreError> {
-        let hashes = change.scopes.iter().map(|(_, hash, _)| hash);
+        let hashes = change.scopes.iter().map(|(hash, _)| hash);
         let names: Vec<String> = hashes
             .chain(&change.fences)
             .chain(&change.entries)
@@ -139,13 +205,24 @@ impl Redis {
     }
 }
 
+/// Parts of what an invalidation does, for one call of the script.
+#[derive(Default)]
+struct Parts<'a> {
+    scopes: &'a [(String, Field)],
+    marks: &'a [(String, Vec<u8>)],
+    /// To remove.
+    names: [&'a [String]; 2],
+    /// What is pushed to the near caches.
+    push: Option<&'a [Target]>,
+}
+
 /// What an invalidation does, by the names in Redis.
 struct Change<'a> {
     mark: Mark,
     /// Hashes of generations, and the field to set anew.
-    scopes: Vec<(Zone, String, Field)>,
+    scopes: Vec<(String, Field)>,
     /// Hashes of marks, and what to mark there.
-    marks: Vec<(Zone, String, Vec<u8>)>,
+    marks: Vec<(String, Vec<u8>)>,
     /// Keys to remove.
     fences: Vec<String>,
     entries: Vec<String>,
@@ -181,7 +258,7 @@ impl<'a> Change<'a> {
 
     fn tags(&mut self, redis: &Redis, field: Field) {
         for zone in redis.nodes.zones() {
-            self.scopes.push((zone, redis.tags(zone), field));
+            self.scopes.push((redis.tags(zone), field));
             self.mark(redis, zone, TAGS, field_name(field));
         }
     }
@@ -204,7 +281,7 @@ impl<'a> Change<'a> {
             reach @ Reach::Scope { domain, .. } => {
                 let field = generations::scope_of(reach).unwrap_or(ROOT);
                 for zone in redis.nodes.zones() {
-                    self.scopes.push((zone, redis.domain(zone, domain), field));
+                    self.scopes.push((redis.domain(zone, domain), field));
                     self.mark(redis, zone, domain, field_name(field));
                 }
             }
@@ -213,72 +290,7 @@ impl<'a> Change<'a> {
 
     fn mark(&mut self, redis: &Redis, zone: Zone, domain: &str, name: Vec<u8>) {
         if self.mark != Mark::Untouched {
-            self.marks.push((zone, redis.marks(zone, domain), name));
+            self.marks.push((redis.marks(zone, domain), name));
         }
-    }
-
-    /// Those in which anything is set.
-    fn zones(&self) -> Vec<Zone> {
-        let scopes = self.scopes.iter().map(|(zone, ..)| *zone);
-        let mut zones: Vec<_> = scopes
-            .chain(self.marks.iter().map(|(zone, ..)| *zone))
-            .collect();
-        zones.sort_unstable();
-        zones.dedup();
-        zones
-    }
-
-    /// A call of the script: for all hashes, or those of one zone; with the names to remove; and with what is pushed, behind its counter.
-    fn call(
-        &self,
-        zone: Option<Zone>,
-        names: bool,
-        push: Option<(String, String)>,
-        channel: &str,
-    ) -> Call {
-        let is_there = |there: &Zone| zone.is_none_or(|zone| zone == *there);
-        let scopes = self.scopes.iter().filter(|(zone, ..)| is_there(zone));
-        let marks = self.marks.iter().filter(|(zone, ..)| is_there(zone));
-        let (life, writer, says) = match self.mark {
-            Mark::Untouched => (0, 0, Busy::No),
-            Mark::Up {
-                writer,
-                lease,
-                says,
-            } => (milliseconds(lease).max(1), writer, says),
-            Mark::Down { writer } => (0, writer, Busy::No),
-        };
-        let mut script = INVALIDATE.call();
-        for (_, hash, _) in scopes.clone() {
-            script.key(hash);
-        }
-        for (_, hash, _) in marks.clone() {
-            script.key(hash);
-        }
-        if names {
-            script.key(&self.fences).key(&self.entries);
-        }
-        let push = push.map(|(counter, push)| {
-            script.key(counter);
-            push
-        });
-        script
-            .arg(channel)
-            .arg(push.unwrap_or_default())
-            .arg(MOST_SCOPES)
-            .arg(scopes.clone().count())
-            .arg(marks.clone().count())
-            .arg(life)
-            .arg(says as u8)
-            .arg(MOST_MARKS);
-        for (_, _, field) in scopes {
-            script
-                .arg(field_name(*field))
-                .arg(&fastrand::u64(..).to_le_bytes());
-        }
-        for (_, _, name) in marks {
-            script.arg([name, &writer.to_le_bytes()[..]].concat());
-        }
-        script
     }
 }

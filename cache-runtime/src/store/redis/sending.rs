@@ -63,24 +63,27 @@ impl Redis {
         retries: u32,
     ) -> Replies {
         let began = Instant::now();
+        let until = began + patience;
         let all = commands.len();
-        if !self.nodes.is_known()
-            && let Err(error) = Box::pin(self.wait_for_nodes(patience)).await
-        {
-            return vec![Err(error); all];
+        let mut patience = patience;
+        if !self.nodes.is_known() {
+            if let Err(error) = Box::pin(self.masters(patience)).await {
+                return vec![Err(error); all];
+            }
+            patience = patience.saturating_sub(began.elapsed());
         }
         let groups = self.grouped(commands);
-        let left = || patience.saturating_sub(began.elapsed());
+        let left = || until.saturating_duration_since(Instant::now());
         let mut replies = vec![Err(StoreError::Unreachable); all];
         match &groups[..] {
             [group] => {
-                let answers = self.send_group(group, left(), retries).await;
+                let answers = self.send_group(group, patience, retries).await;
                 sort(&mut replies, group, answers);
             }
             groups => {
                 let answers = groups
                     .iter()
-                    .map(|group| self.send_group(group, left(), retries));
+                    .map(|group| self.send_group(group, patience, retries));
                 let answers = Box::pin(join_all(answers)).await;
                 for (group, answers) in groups.iter().zip(answers) {
                     sort(&mut replies, group, answers);
@@ -91,15 +94,6 @@ impl Redis {
             Box::pin(self.send_again(&groups, &mut replies, &left, retries)).await;
         }
         replies
-    }
-
-    async fn wait_for_nodes(&self, patience: Duration) -> Result<(), StoreError> {
-        let known = tokio::time::timeout(patience, self.nodes.all()).await;
-        match known {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(_)) => Err(StoreError::Unreachable),
-            Err(_) => Err(StoreError::TimedOut),
-        }
     }
 
     /// By the nodes that are known to serve them. What nobody serves is in no group.

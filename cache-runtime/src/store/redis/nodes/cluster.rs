@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use redis::{AsyncConnectionConfig, Client, ConnectionAddr, RedisError, Value};
+use redis::{AsyncConnectionConfig, Client, ConnectionAddr, ErrorKind, RedisError, Value};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -307,7 +307,17 @@ impl Shared {
             .cmd("CLUSTER")
             .arg("SLOTS")
             .query_async(&mut connection)
-            .await?;
+            .await
+            .map_err(
+                |error| match error.to_string().contains("cluster support disabled") {
+                    true => (
+                        ErrorKind::Client,
+                        "the server is in no cluster: name it with redis or REDIS_URL",
+                    )
+                        .into(),
+                    false => error,
+                },
+            )?;
         Told::read(&info, slots, host(address))
     }
 
