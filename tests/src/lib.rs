@@ -16,7 +16,7 @@ pub use clock::Clock;
 pub use eventually::eventually;
 pub use postgres_server::PostgresServer;
 pub use proxy::{Cutter, Direction, Proxy};
-pub use redis_cluster::{Moving, RedisCluster};
+pub use redis_cluster::{Moving, RedisCluster, slot_of};
 pub use redis_server::{RedisServer, RedisServerBuilder};
 
 /// The README's code is compiled with the tests.

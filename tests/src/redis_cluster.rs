@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crc::{CRC_16_XMODEM, Crc};
 use futures_util::future::join_all;
 use redis::{FromRedisValue, RedisResult};
 
@@ -22,8 +23,11 @@ pub struct RedisCluster {
 #[derive(Debug, Clone, Copy)]
 #[must_use = "it stays on its way until it is ended"]
 pub struct Moving {
+    /// Its number.
     pub slot: u16,
+    /// Who serves it until it has moved.
     pub from: usize,
+    /// Who serves it then.
     pub to: usize,
 }
 
@@ -91,11 +95,13 @@ impl RedisCluster {
         self.nodes.iter().map(RedisServer::url).collect()
     }
 
+    /// All nodes, by their numbers.
     #[must_use]
     pub fn nodes(&self) -> &[RedisServer] {
         &self.nodes
     }
 
+    /// One of them, to kill and to restart it.
     pub fn node_mut(&mut self, number: usize) -> &mut RedisServer {
         &mut self.nodes[number]
     }
@@ -137,12 +143,6 @@ impl RedisCluster {
             .collect();
         owners.sort();
         (known == self.nodes.len()).then_some(owners)
-    }
-
-    /// The slot of a name.
-    pub async fn slot_of(&self, name: &str) -> u16 {
-        let up = self.any();
-        self.tell(up, &format!("CLUSTER KEYSLOT {name}")).await
     }
 
     /// The number of the node that serves a slot, as most recently agreed.
@@ -248,6 +248,12 @@ impl RedisCluster {
         self.is_promoted(replica).await;
     }
 
+    /// A replica hears nothing any more: restarted, it has what it has now. (One that is paused finds the rest in its buffers when it goes on.)
+    pub async fn hold_back(&mut self, replica: usize) {
+        self.must(replica, "SAVE").await;
+        self.nodes[replica].kill();
+    }
+
     /// Waits until a node is a master.
     pub async fn is_promoted(&self, number: usize) {
         eventually("the replica is promoted", async || {
@@ -293,6 +299,16 @@ impl RedisCluster {
         let up = self.nodes.iter().position(RedisServer::is_up);
         up.expect("a node is up")
     }
+}
+
+/// The slot of a name, as `CLUSTER KEYSLOT` tells it.
+#[must_use]
+pub fn slot_of(name: &str) -> u16 {
+    let inner = name
+        .split_once('{')
+        .and_then(|(_, rest)| rest.split_once('}'));
+    let tag = inner.map_or(name, |(tag, _)| if tag.is_empty() { name } else { tag });
+    Crc::<u16>::new(&CRC_16_XMODEM).checksum(tag.as_bytes()) % SLOTS
 }
 
 fn thirds() -> [[u16; 2]; MASTERS] {

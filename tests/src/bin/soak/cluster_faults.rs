@@ -1,6 +1,6 @@
 //! What is done to a cluster.
 
-use cache_tests::{RedisCluster, eventually};
+use cache_tests::{RedisCluster, eventually, slot_of};
 use fastrand::Rng;
 
 use crate::faults::{Fault, last, repeat};
@@ -43,7 +43,7 @@ async fn move_some_slot(cluster: &RedisCluster, dice: &mut Rng) {
     let name: Option<String> = cluster.tell(from, "RANDOMKEY").await;
     // A name as the library makes it has no spaces.
     let Some(name) = name else { return };
-    let slot = cluster.slot_of(&name).await;
+    let slot = slot_of(&name);
     let from = cluster.master_of(slot).await;
     let others: Vec<_> = masters.into_iter().filter(|to| *to != from).collect();
     let Some(to) = dice.choice(&others) else {
@@ -61,12 +61,15 @@ async fn move_some_slot(cluster: &RedisCluster, dice: &mut Rng) {
 /// A master is gone, and its replica takes its place; half of the time it has not heard the last.
 async fn lose(cluster: &mut RedisCluster, master: usize, dice: &mut Rng) {
     let replica = cluster.replica_of(master).await;
-    if dice.bool() {
-        cluster.nodes()[replica].pause();
+    let lags = dice.bool();
+    if lags {
+        cluster.hold_back(replica).await;
         last(dice, 50..1500).await;
     }
     cluster.node_mut(master).kill();
-    cluster.nodes()[replica].resume();
+    if lags {
+        cluster.node_mut(replica).restart().await;
+    }
     last(dice, 1..300).await;
     cluster.take_over(replica).await;
     last(dice, 100..1000).await;
