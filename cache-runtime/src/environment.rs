@@ -340,7 +340,10 @@ impl<V: Fn(&str) -> Option<String>> Environment<V> {
 /// URLs of nodes with commas between, where `host:port` will do.
 fn nodes_of(nodes: &str, tls: bool) -> Vec<String> {
     let scheme = if tls { "rediss" } else { "redis" };
-    let named = nodes.split(',').map(str::trim).filter(|node| !node.is_empty());
+    let named = nodes
+        .split(',')
+        .map(str::trim)
+        .filter(|node| !node.is_empty());
     named
         .map(|node| match node.contains("://") {
             true => node.to_owned(),

@@ -36,7 +36,13 @@ struct Options {
     url: Option<String>,
 
     /// Nodes of a Redis Cluster, with commas between, in the same way.
-    #[arg(long, global = true, value_name = "URLS", value_delimiter = ',', conflicts_with = "url")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "URLS",
+        value_delimiter = ',',
+        conflicts_with = "url"
+    )]
     cluster: Vec<String>,
 
     /// Prefix of the cache's names in Redis, in place of CACHE_PREFIX.

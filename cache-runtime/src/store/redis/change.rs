@@ -111,11 +111,28 @@ impl Redis {
                 done = done.and(reply.and_then(|reply| reply.value().map(drop)));
             }
         }
-        // The fence of a key goes before its entry: what is stored until then is removed.
-        for names in [&change.fences, &change.entries] {
-            done = done.and(self.unlink(names, left()).await);
-        }
+        done = done.and(self.remove(change, left()).await);
         done.and(self.push(targets, left()).await)
+    }
+
+    /// The fence of a key goes before its entry: what is stored until then is removed with it.
+    async fn remove(&self, change: &Change<'_>, patience: Duration) -> Result<(), StoreError> {
+        let began = Instant::now();
+        let names = change.fences.iter().chain(&change.entries);
+        let commands = names.map(|name| self.command(name, Cmd::unlink(name)));
+        let replies = self.send(commands.collect(), patience, self.retries).await;
+        let mut in_order = true;
+        for reply in replies {
+            let reply = reply?;
+            in_order &= reply.at_once;
+            reply.value()?;
+        }
+        if in_order {
+            return Ok(());
+        }
+        // Where one was redirected the entry may have gone first.
+        let left = patience.saturating_sub(began.elapsed());
+        self.unlink(&change.entries, left).await
     }
 
     /// Counts a push, and sends it.
@@ -206,7 +223,7 @@ impl Redis {
 }
 
 /// Parts of what an invalidation does, for one call of the script.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Parts<'a> {
     scopes: &'a [(String, Field)],
     marks: &'a [(String, Vec<u8>)],

@@ -33,6 +33,9 @@ type Hash<'a> = (Zone, Option<&'a str>);
 /// An answer's values, and who gave them.
 type Values = Result<(Vec<Value>, Arc<Live>), StoreError>;
 
+/// What is stored under a key, and who told it.
+type Entry = Result<(Option<Bytes>, Arc<Live>), StoreError>;
+
 /// The fields of one hash, each once.
 #[derive(Default)]
 struct Fields {
@@ -109,11 +112,7 @@ impl<'a> Asked<'a> {
     }
 
     /// Of each key what is stored, and the stamp that it must carry.
-    fn seen(
-        &self,
-        entries: Vec<Result<(Option<Bytes>, Arc<Live>), StoreError>>,
-        hashes: &[Values],
-    ) -> Vec<Result<Seen, StoreError>> {
+    fn seen(&self, entries: Vec<Entry>, hashes: &[Values]) -> Vec<Result<Seen, StoreError>> {
         let mut all: Vec<Result<Seen, StoreError>> = Vec::with_capacity(entries.len());
         // Keys that are next to each other often depend on the same.
         let mut before: (&[(usize, usize)], Option<Arc<Live>>) = (&[], None);
@@ -224,10 +223,7 @@ impl Redis {
 }
 
 /// The entries that one `MGET` or so many `GET`s answer.
-fn entries(
-    replies: impl Iterator<Item = Result<Reply, StoreError>>,
-    keys: usize,
-) -> Vec<Result<(Option<Bytes>, Arc<Live>), StoreError>> {
+fn entries(replies: impl Iterator<Item = Result<Reply, StoreError>>, keys: usize) -> Vec<Entry> {
     let one = |value, by| match found(value) {
         Ok(entry) => Ok((entry, by)),
         Err(error) => Err(refused(&error)),

@@ -64,7 +64,7 @@ pub(super) struct Target {
 impl Nodes {
     pub(super) fn new(servers: Servers, settings: Arc<Settings>) -> Self {
         match servers {
-            Servers::One(client) => Self::One(Node::new(client, settings, Role::Only)),
+            Servers::One(client) => Self::One(Node::new(*client, settings, Role::Only)),
             Servers::Cluster(seeds) => Self::Cluster(Cluster::new(seeds, settings)),
         }
     }

@@ -19,7 +19,7 @@ pub(crate) struct Server {
 
 /// What a cache talks to, not connected yet.
 pub(crate) enum Servers {
-    One(Client),
+    One(Box<Client>),
     /// Some nodes of a cluster, that tell of the others.
     Cluster(Vec<Client>),
 }
@@ -64,7 +64,8 @@ impl Server {
         let client = |info| self.certificates.client(info);
         if !matches!(self.address, At::Cluster(_)) {
             let info = infos.into_iter().next();
-            return client(info.ok_or("no Redis server is named")?).map(Servers::One);
+            let client = client(info.ok_or("no Redis server is named")?)?;
+            return Ok(Servers::One(Box::new(client)));
         }
         if infos.iter().any(|info| info.redis_settings().db() != 0) {
             return Err("a Redis Cluster has the database 0 alone: name no other one".to_owned());
@@ -84,7 +85,7 @@ impl Server {
     #[cfg(test)]
     pub(crate) fn client(&self) -> Result<Client, String> {
         match self.servers()? {
-            Servers::One(client) => Ok(client),
+            Servers::One(client) => Ok(*client),
             Servers::Cluster(seeds) => seeds.into_iter().next().ok_or_else(String::new),
         }
     }

@@ -36,7 +36,7 @@ pub(crate) struct Fleet {
 /// What the processes share their answers through.
 #[derive(Debug)]
 pub(crate) enum Behind {
-    One(One),
+    One(Box<One>),
     Cluster(RedisCluster),
 }
 
@@ -168,7 +168,7 @@ impl Behind {
         for _ in 0..processes {
             proxies.push(Proxy::start(server.port()).await);
         }
-        Self::One(One { server, proxies })
+        Self::One(Box::new(One { server, proxies }))
     }
 
     /// What a process is given, of a cluster the nodes with commas between.

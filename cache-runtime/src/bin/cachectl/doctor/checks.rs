@@ -77,7 +77,8 @@ impl Found {
     }
 
     fn mode(&self) -> Check {
-        let why = "A cluster is named with REDIS_CLUSTER: what is found below is of one of its masters.";
+        let why =
+            "A cluster is named with REDIS_CLUSTER: what is found below is of one of its masters.";
         match self.info("cluster_enabled") {
             "1" => ok("mode", "a cluster", why),
             _ => ok("mode", "one server", why),
