@@ -286,6 +286,7 @@ async fn near_caches_follow_the_pushes_to_another_node() {
     cluster.node_mut(replica).kill();
     cluster.is_promoted(master).await;
     is_heard(3).await;
+    cluster.settled().await;
     let moving = cluster.begin_moving(home, (master + 1) % 3).await;
     is_heard(4).await;
     cluster.end_moving(moving).await;

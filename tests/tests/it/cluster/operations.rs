@@ -31,6 +31,7 @@ async fn all_that_works_with_one_server_works() {
         jobs_are_run(&cluster),
         writes_wait_for_their_source(&cluster),
         everything_is_listed_and_cleared(&cluster),
+        the_command_line_knows_it(&cluster),
     );
 }
 
@@ -311,4 +312,32 @@ async fn everything_is_listed_and_cleared(cluster: &RedisCluster) {
     let before = world.loads();
     run(&world, 3, "other").await;
     assert_eq!(world.loads(), before + 1);
+}
+
+async fn the_command_line_knows_it(cluster: &RedisCluster) {
+    let world = over(cluster, "told");
+    let cachectl = async |arguments: &[&str]| {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_cachectl-tested"));
+        command
+            .env_clear()
+            .args(["--cluster", &cluster.urls().join(","), "--prefix", "told"])
+            .args(["--timeout", "60s"])
+            .args(arguments)
+            .kill_on_drop(true);
+        let output = command.output().await.unwrap();
+        let told = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(told).unwrap())
+    };
+    run(&world, 1, "part").await;
+    let (code, told) = cachectl(&["keys", "agent:*"]).await;
+    assert!(
+        code == Some(0) && told.contains("agent:run:1:part"),
+        "{told}"
+    );
+    world.set_row(1, 1);
+    let (code, told) = cachectl(&["invalidate", "agent:*"]).await;
+    assert_eq!(code, Some(0), "{told}");
+    assert_eq!(run(&world, 1, "part").await, 1);
+    let (_, told) = cachectl(&["doctor"]).await;
+    assert!(told.contains("a cluster"), "{told}");
 }
