@@ -20,7 +20,7 @@ use crate::sync::{Mutex, lock};
 
 /// How often the cluster is asked who serves what, also while nothing is wrong.
 const WATCH: Duration = Duration::from_secs(5);
-/// The least time between two questions, and the first wait after one that nobody has answered; that one is doubled up to the last.
+/// The least time between two questions; doubled up to the last while nobody answers, and while there are doubts and the answer stays the same.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
 const LAST_WAIT: Duration = Duration::from_secs(1);
 
@@ -227,22 +227,24 @@ impl Shared {
     async fn watch(self: Arc<Self>) {
         let mut wait = FIRST_WAIT;
         loop {
-            let told = self.learn().await;
-            // Up to a quarter more, so that a fleet does not ask in step.
-            let jittered = |time: Duration| time.mul_f64(1.0 + fastrand::f64() / 4.0);
-            match told {
-                Ok(told) => {
-                    self.adopt(&told);
-                    wait = FIRST_WAIT;
-                    tokio::time::sleep(jittered(FIRST_WAIT)).await;
-                    // Where nobody doubts, it is asked all the same.
-                    let _ = tokio::time::timeout(jittered(WATCH), self.doubts.notified()).await;
-                }
+            let (is_known, has_changed) = match self.learn().await {
+                Ok(told) => (true, self.adopt(&told)),
                 Err(error) => {
                     self.cannot_learn(&error);
-                    tokio::time::sleep(jittered(wait)).await;
-                    wait = LAST_WAIT.min(wait * 2);
+                    (false, false)
                 }
+            };
+            if has_changed {
+                wait = FIRST_WAIT;
+            }
+            // Up to a quarter more, so that a fleet does not ask in step.
+            let jittered = |time: Duration| time.mul_f64(1.0 + fastrand::f64() / 4.0);
+            tokio::time::sleep(jittered(wait)).await;
+            wait = LAST_WAIT.min(wait * 2);
+            let doubted = tokio::time::timeout(jittered(WATCH), self.doubts.notified());
+            // Where nobody doubts, it is asked all the same.
+            if is_known && doubted.await.is_err() {
+                wait = FIRST_WAIT;
             }
         }
     }
@@ -321,7 +323,8 @@ impl Shared {
         Told::read(&info, slots, host(address))
     }
 
-    fn adopt(&self, told: &Told) {
+    /// From now on it is as it is told; whether that is new.
+    fn adopt(&self, told: &Told) -> bool {
         let mut strangers = std::mem::take(&mut *lock(&self.strangers));
         let changed = self.known.send_if_modified(|known| {
             let before = match known {
@@ -346,6 +349,7 @@ impl Shared {
                 "who serves what in the cluster of Redis is known anew"
             );
         }
+        changed
     }
 
     fn cannot_learn(&self, error: &str) {
