@@ -46,7 +46,6 @@ mod told;
 mod vitals;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use redis::{Cmd, RedisError, Value};
@@ -62,6 +61,7 @@ use crate::generations::{self, Field, ROOT};
 use crate::key::Tag;
 #[cfg(feature = "metrics")]
 use crate::meters::Trips;
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::wakes::Wakes;
 
 /// For how long look-ups rely on the caller that leads their round trip: it may be slow, or never polled again.

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use redis::{AsyncConnectionConfig, Client, ConnectionAddr, ErrorKind, RedisError, Value};
@@ -37,7 +38,10 @@ pub(in crate::store::redis) struct Cluster {
 struct Shared {
     seeds: Vec<Client>,
     settings: Arc<Settings>,
-    known: watch::Sender<Known>,
+    /// Who serves what, as far as is known: each operation asks.
+    map: ArcSwapOption<Map>,
+    /// Whether the first question has ended, with an answer or without one. Until then it is worth waiting for, within the deadline.
+    asked: watch::Sender<bool>,
     /// Nodes that were named by redirections, and are not on the map yet.
     strangers: Mutex<HashMap<Address, Arc<Node>>>,
     /// The connection that hears of invalidations. It has one of its own, so that a new home begins without any past.
@@ -47,21 +51,14 @@ struct Shared {
     why: Mutex<Option<String>>,
 }
 
-enum Known {
-    /// Nobody has needed it yet, or the first question is under way: worth waiting for within the deadline.
-    New,
-    Map(Arc<Map>),
-    /// Nobody has answered, and it is asked on in the background.
-    Nothing,
-}
-
 impl Cluster {
     pub(super) fn new(seeds: Vec<Client>, settings: Arc<Settings>) -> Self {
         Self {
             shared: Arc::new(Shared {
                 seeds,
                 settings,
-                known: watch::Sender::new(Known::New),
+                map: ArcSwapOption::empty(),
+                asked: watch::Sender::new(false),
                 strangers: Mutex::default(),
                 home: Mutex::new(None),
                 doubts: Notify::new(),
@@ -82,13 +79,13 @@ impl Cluster {
     }
 
     pub(super) fn is_known(&self) -> bool {
-        matches!(*self.shared.known.borrow(), Known::Map(_))
+        self.shared.map.load().is_some()
     }
 
     /// The same as far as it is known.
     pub(super) fn known(&self, slot: Slot) -> Option<Arc<Node>> {
-        let map = self.shared.map()?;
-        map.owner(slot).map(|(_, node)| node.clone())
+        let map = self.shared.map.load();
+        map.as_ref()?.owner(slot).map(|(_, node)| node.clone())
     }
 
     /// All masters that serve anything.
@@ -134,12 +131,10 @@ impl Cluster {
         let node = self.shared.node(&address)?;
         let asked = error.code() == Some("ASK");
         if !asked {
-            self.shared.known.send_if_modified(|known| match known {
-                Known::Map(map) => {
-                    Arc::make_mut(map).note(slot, &address, &node);
-                    true
-                }
-                Known::New | Known::Nothing => false,
+            self.shared.map.rcu(|map| {
+                let mut map = map.as_deref()?.clone();
+                map.note(slot, &address, &node);
+                Some(Arc::new(map))
             });
             self.doubt();
         }
@@ -153,18 +148,19 @@ impl Cluster {
     }
 
     pub(super) fn is_away(&self) -> bool {
-        match &*self.shared.known.borrow() {
-            Known::New => return false,
-            Known::Map(map) => return map.nodes().all(|(_, node)| node.link.is_down()),
-            Known::Nothing => {}
+        if let Some(map) = &*self.shared.map.load() {
+            return map.nodes().all(|(_, node)| node.link.is_down());
         }
-        // The runtime that asks may have ended.
-        self.see_to_watching();
-        true
+        let is_away = *self.shared.asked.borrow();
+        if is_away {
+            // The runtime that asks may have ended.
+            self.see_to_watching();
+        }
+        is_away
     }
 
     pub(super) fn why(&self) -> Option<String> {
-        let Some(map) = self.shared.map() else {
+        let Some(map) = self.shared.map.load_full() else {
             return lock(&self.shared.why).clone();
         };
         let mut down = map.nodes().filter(|(_, node)| node.link.is_down());
@@ -173,18 +169,14 @@ impl Cluster {
 
     /// What is known. Waits only for the very first answer; the caller sets the deadline.
     async fn map(&self) -> Result<Arc<Map>, NotConnected> {
-        let mut first = match &*self.shared.known.borrow() {
-            Known::Map(map) => return Ok(map.clone()),
-            Known::Nothing => None,
-            Known::New => Some(self.shared.known.subscribe()),
-        };
-        self.see_to_watching();
-        let first = first.as_mut().ok_or(NotConnected)?;
-        let known = first.wait_for(|known| !matches!(known, Known::New)).await;
-        match known.as_deref() {
-            Ok(Known::Map(map)) => Ok(map.clone()),
-            _ => Err(NotConnected),
+        if let Some(map) = self.shared.map.load_full() {
+            return Ok(map);
         }
+        self.see_to_watching();
+        let mut asked = self.shared.asked.subscribe();
+        // It is there as long as this is.
+        let _ = asked.wait_for(|asked| *asked).await;
+        self.shared.map.load_full().ok_or(NotConnected)
     }
 
     /// One task at a time watches. It ends with the runtime that it was spawned on, and then another caller's runtime takes over.
@@ -216,13 +208,6 @@ impl fmt::Debug for Cluster {
 }
 
 impl Shared {
-    fn map(&self) -> Option<Arc<Map>> {
-        match &*self.known.borrow() {
-            Known::Map(map) => Some(map.clone()),
-            Known::New | Known::Nothing => None,
-        }
-    }
-
     /// Asks now and then who serves what, and soon when there is a doubt.
     async fn watch(self: Arc<Self>) {
         let mut wait = FIRST_WAIT;
@@ -276,12 +261,10 @@ impl Shared {
 
     /// Whom to ask: those that are known, those that are down last of them; then the seeds.
     fn candidates(&self) -> Vec<Client> {
-        let mut known = self
-            .map()
-            .map(|map| map.peers().cloned().collect::<Vec<_>>())
-            .unwrap_or_default();
+        let map = self.map.load_full();
+        let peers = map.as_ref().map(|map| map.peers().cloned().collect());
+        let mut known: Vec<Address> = peers.unwrap_or_default();
         fastrand::shuffle(&mut known);
-        let map = self.map();
         let is_down = |address: &Address| {
             let node = map.as_ref().and_then(|map| map.node(address));
             node.is_some_and(|node| node.link.is_down())
@@ -326,23 +309,19 @@ impl Shared {
     /// From now on it is as it is told; whether that is new.
     fn adopt(&self, told: &Told) -> bool {
         let mut strangers = std::mem::take(&mut *lock(&self.strangers));
-        let changed = self.known.send_if_modified(|known| {
-            let before = match known {
-                Known::Map(map) => Some(map.clone()),
-                Known::New | Known::Nothing => None,
-            };
-            let map = Map::of(told, |address| {
-                let kept = before.as_ref().and_then(|map| map.node(address).cloned());
-                kept.or_else(|| strangers.remove(address))
-                    .or_else(|| self.new_node(address, Role::Node))
-            });
-            let changed = before.is_none_or(|before| !before.agrees(&map));
-            *known = Known::Map(Arc::new(map));
-            changed
+        let before = self.map.load_full();
+        let map = Map::of(told, |address| {
+            let kept = before.as_ref().and_then(|map| map.node(address).cloned());
+            kept.or_else(|| strangers.remove(address))
+                .or_else(|| self.new_node(address, Role::Node))
         });
+        let changed = before.is_none_or(|before| !before.agrees(&map));
+        let nodes = map.nodes().count();
+        // What was noted meanwhile is noted again by the next one who is redirected.
+        self.map.store(Some(Arc::new(map)));
+        self.asked.send_replace(true);
         *lock(&self.why) = None;
         if changed {
-            let nodes = self.map().map_or(0, |map| map.nodes().count());
             tracing::info!(
                 nodes,
                 epoch = told.epoch,
@@ -354,13 +333,7 @@ impl Shared {
 
     fn cannot_learn(&self, error: &str) {
         *lock(&self.why) = Some(error.to_owned());
-        let first = self.known.send_if_modified(|known| {
-            let first = matches!(known, Known::New);
-            if first {
-                *known = Known::Nothing;
-            }
-            first
-        });
+        let first = !self.asked.send_replace(true);
         if first {
             tracing::error!(
                 error,
@@ -373,8 +346,9 @@ impl Shared {
 
     /// The node at `address`, known or not.
     fn node(&self, address: &Address) -> Option<Arc<Node>> {
-        if let Some(node) = self.map().and_then(|map| map.node(address).cloned()) {
-            return Some(node);
+        let map = self.map.load();
+        if let Some(node) = map.as_ref().and_then(|map| map.node(address)) {
+            return Some(node.clone());
         }
         let mut strangers = lock(&self.strangers);
         if let Some(node) = strangers.get(address) {
