@@ -32,6 +32,7 @@ use crate::store::redis::Redis;
 use crate::store::redis::link::Settings;
 use crate::store::redis::server::{At, Server};
 use crate::store::redis::tls::Certificates;
+use crate::wakes::Wakes;
 
 /// Configures a [`Cache`]; made by [`Cache::builder`].
 ///
@@ -166,6 +167,24 @@ impl Builder {
             .into_iter()
             .map(|one| Server::sentinel(one.as_ref()));
         self.server = Some(Server::watched(master.into(), false, sentinels.collect()));
+        self
+    }
+
+    /// Shares answers through a Redis Cluster. Each URL names one of its nodes, masters or replicas, as [`redis`](Self::redis) takes them; one that answers is enough, as it tells
+    /// of all others. They have to be reached by the addresses that they announce, with the user, the password and the certificates of the first URL; the database is 0.
+    ///
+    /// Each node is asked for itself: one that is down takes its own keys away until a replica has taken its place, and the functions run uncached for these keys alone. Whatever
+    /// slot moves to another node begins cold there. An invalidation of a pattern or a tag writes to 16 places.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), cache_runtime::ConfigError> {
+    /// let cache = cache_runtime::Cache::builder().redis_cluster(["redis://10.0.0.1:7000", "redis://10.0.0.2:7000"]).build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn redis_cluster<T: Into<String>>(mut self, urls: impl IntoIterator<Item = T>) -> Self {
+        let urls = urls.into_iter().map(Into::into).collect();
+        self.server = Some(Server::new(At::Cluster(urls)));
         self
     }
 
@@ -433,10 +452,10 @@ impl Builder {
         let near = Arc::new(Near::new(self.local_capacity, bound));
         let series = Series::of_cache(&self.prefix);
         self.packing.prefix = self.server.as_ref().map(|_| self.prefix.clone());
-        let spoken_to = |server: &Server| Ok((server.client()?, server.sentinels()?));
+        let spoken_to = |server: &Server| Ok((server.servers()?, server.sentinels()?));
         let store = match self.server.as_ref().map(spoken_to) {
             None => Some(Store::Memory(Box::new(Memory::new(self.memory_capacity)))),
-            Some(Ok((client, sentinels))) => {
+            Some(Ok((servers, sentinels))) => {
                 let settings = Settings {
                     sentinels,
                     connect_timeout: self.connect_timeout,
@@ -444,11 +463,12 @@ impl Builder {
                     on_restart: self.on_restart,
                     prefix: self.prefix,
                     near: near.clone(),
+                    wakes: Wakes::default(),
                     trips: series.trips(),
                 };
                 let deadline = self.operation_timeout.min(self.call_budget);
                 Some(Store::Redis(Arc::new(Redis::new(
-                    client,
+                    servers,
                     settings,
                     deadline,
                     self.retries,

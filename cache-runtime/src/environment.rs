@@ -14,6 +14,7 @@ use crate::store::redis::tls::Certificates;
 const SWITCHES: [&str; 2] = ["ENABLE_CACHE", "CACHE_ENABLED"];
 const TTLS: [&str; 2] = ["CACHE_TTL", "CACHE_TTL_SECONDS"];
 const USERS: [&str; 2] = ["REDIS_USER", "REDIS_USERNAME"];
+const CLUSTER: &str = "REDIS_CLUSTER";
 const SECRETS: &str = "CACHE_SECRETS";
 const CODECS: [(&str, Codec); 3] = [
     ("json", Codec::Json),
@@ -242,19 +243,27 @@ impl<V: Fn(&str) -> Option<String>> Environment<V> {
             |database: &i64| *database >= 0,
         );
         let tls = self.switch("REDIS_TLS");
-        let one = match (self.text("REDIS_URL"), self.text("REDIS_HOST")) {
-            (Some(url), _) => Some(Server::new(At::Url(url))),
-            (None, Some(name)) => Some(Server::new(At::Host {
+        let (url, cluster) = (self.text("REDIS_URL"), self.text(CLUSTER));
+        if url.is_some() && cluster.is_some() {
+            self.problems.push(format!(
+                "REDIS_URL names a server and {CLUSTER} a cluster: set one of them"
+            ));
+        }
+        let address = match (cluster, url, self.text("REDIS_HOST")) {
+            (Some(nodes), ..) => Some(At::Cluster(nodes_of(&nodes, tls.unwrap_or(false)))),
+            (None, Some(url), _) => Some(At::Url(url)),
+            (None, None, Some(name)) => Some(At::Host {
                 name,
                 port: port.unwrap_or(6379),
                 tls: tls.unwrap_or(false),
-            })),
-            (None, None) => None,
+            }),
+            (None, None, None) => None,
         };
         let watched = self.watched(tls.unwrap_or(false));
+        let one = address.map(Server::new);
         if one.is_some() && watched.is_some() {
             self.problems.push(format!(
-                "{SENTINELS} beside REDIS_URL or REDIS_HOST: it is one of them that says where the server is"
+                "{SENTINELS} beside REDIS_URL, {CLUSTER} or REDIS_HOST: it is one of them that says where the server is"
             ));
         }
         let (user, password) = (self.user(), self.text("REDIS_PASSWORD"));
@@ -266,13 +275,13 @@ impl<V: Fn(&str) -> Option<String>> Environment<V> {
             certificates,
             ..server
         });
-        let usable = |server: &Server| server.client().and_then(|_| server.sentinels());
+        let usable = |server: &Server| server.servers().and_then(|_| server.sentinels());
         self.problems
             .extend(server.as_ref().and_then(|server| usable(server).err()));
         let contradicted = |tls| server.as_ref()?.over_tls().map(|over| over != tls);
         if tls.and_then(contradicted).unwrap_or(false) {
             self.problems.push(
-                "REDIS_TLS and the server's URL contradict each other: the URL says it, by `rediss://`"
+                "REDIS_TLS and the server's URL or REDIS_CLUSTER contradict each other: the URL says it, by `rediss://`"
                     .to_owned(),
             );
         }
@@ -363,6 +372,21 @@ impl<V: Fn(&str) -> Option<String>> Environment<V> {
             value.escape_debug()
         ));
     }
+}
+
+/// URLs of nodes with commas between, where `host:port` will do.
+fn nodes_of(nodes: &str, tls: bool) -> Vec<String> {
+    let scheme = if tls { "rediss" } else { "redis" };
+    let named = nodes
+        .split(',')
+        .map(str::trim)
+        .filter(|node| !node.is_empty());
+    named
+        .map(|node| match node.contains("://") {
+            true => node.to_owned(),
+            false => format!("{scheme}://{node}"),
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -611,6 +635,26 @@ mod tests {
                 !problems[0].contains("hunter2") && builder.severed,
                 "{problems:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_cluster_is_named_by_some_of_its_nodes() {
+        let seeds = |variables: &[(&str, &str)]| {
+            let server = right(variables).server.expect("a cluster");
+            format!("{server:?}")
+        };
+        let told = seeds(&[("REDIS_CLUSTER", "redis://a:7000, b:7001,")]);
+        assert!(told.contains("a:7000,b:7001"), "{told}");
+        for wrong in [
+            &[("REDIS_CLUSTER", "a:7000"), ("REDIS_URL", "redis://b")][..],
+            &[("REDIS_CLUSTER", "a:7000"), ("REDIS_DB", "1")],
+            &[("REDIS_CLUSTER", ",")],
+            &[("REDIS_CLUSTER", "redis://:hunter2@a:7000/2")],
+        ] {
+            let (builder, problems) = with(wrong);
+            assert!(!builder.enabled && problems.len() == 1, "{problems:?}");
+            assert!(!problems[0].contains("hunter2"), "{problems:?}");
         }
     }
 

@@ -35,7 +35,7 @@ pub struct Health {
     pub enabled: bool,
     /// Whether the store answered.
     pub connected: bool,
-    /// Why it did not; never with a user or a password.
+    /// Why it did not, or in a cluster why some of its masters did not; never with a user or a password.
     pub problem: Option<String>,
     /// How long a `PING` took.
     #[serde(serialize_with = "some_seconds")]
@@ -60,7 +60,7 @@ pub struct Health {
 pub enum HealthStatus {
     /// The store is connected and answers within 10 ms, and no invalidation waits.
     Healthy,
-    /// The store takes longer than that, or invalidations wait to be delivered.
+    /// The store takes longer than that, some masters of a cluster do not answer, or invalidations wait to be delivered.
     Degraded,
     /// The store does not answer: callers are answered by their sources.
     Unavailable,
@@ -68,7 +68,7 @@ pub enum HealthStatus {
     Disabled,
 }
 
-/// What a store says of itself; what is `None` it does not say, as the store of this process.
+/// What a store says of itself, in a cluster all masters together: sums, the lowest version, and the time since the last was started; what is `None` it does not say, as the store of this process.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ServerHealth {
@@ -131,6 +131,7 @@ impl Engine {
             Ok(vitals) => (Some(vitals), None),
             Err(error) => (None, Some(error)),
         };
+        let missing = vitals.as_ref().and_then(|vitals| vitals.missing.clone());
         let stats = self.stats();
         let enabled = self.switches.is_on();
         let response_time = vitals.as_ref().map(|vitals| vitals.latency);
@@ -138,14 +139,14 @@ impl Engine {
             status: match response_time {
                 _ if !enabled => HealthStatus::Disabled,
                 None => HealthStatus::Unavailable,
-                Some(time) if time >= WELL => HealthStatus::Degraded,
+                Some(time) if time >= WELL || missing.is_some() => HealthStatus::Degraded,
                 Some(_) if stats.pending_invalidations > 0 => HealthStatus::Degraded,
                 Some(_) => HealthStatus::Healthy,
             },
             store: self.store.name(),
             enabled,
             connected: vitals.is_some(),
-            problem: problem.map(|error| self.problem(&error)),
+            problem: problem.map(|error| self.problem(&error)).or(missing),
             response_time,
             server: vitals.map(|vitals| self.evictions.of(vitals)),
             hit_rate: stats.total.hit_rate(),
@@ -267,6 +268,7 @@ mod tests {
                 uptime: Some(Duration::from_secs(uptime)),
                 ..ServerHealth::default()
             },
+            missing: None,
         }
     }
 

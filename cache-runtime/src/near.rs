@@ -285,7 +285,7 @@ impl Near {
     }
 
     /// Whether the last proof is young enough for hits at `now`.
-    fn is_proven(&self, now: Now) -> bool {
+    pub(crate) fn is_proven(&self, now: Now) -> bool {
         self.bound.is_none_or(|bound| self.unproven(now) <= bound)
     }
 

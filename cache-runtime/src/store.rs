@@ -191,9 +191,11 @@ pub(crate) enum Taken {
 /// How the store is.
 #[derive(Debug)]
 pub(crate) struct Vitals {
-    /// Of a `PING`.
+    /// Of a `PING`; in a cluster the longest.
     pub(crate) latency: Duration,
     pub(crate) server: ServerHealth,
+    /// That some nodes of a cluster did not answer.
+    pub(crate) missing: Option<String>,
 }
 
 /// The store could not do it. The source answers instead.
@@ -274,14 +276,14 @@ impl Store {
         }
     }
 
-    /// The same for many, in one round trip.
+    /// The same for many, in one round trip to each server that has any of them: what became of each.
     pub(crate) async fn read_many(
         &self,
         ats: &[Address<'_>],
         patience: Duration,
-    ) -> Result<Vec<Seen>, StoreError> {
+    ) -> Vec<Result<Seen, StoreError>> {
         match self {
-            Self::Memory(memory) => Ok(ats.iter().map(|at| memory.read(*at)).collect()),
+            Self::Memory(memory) => ats.iter().map(|at| Ok(memory.read(*at))).collect(),
             Self::Redis(redis) => redis.read_many(ats, patience).await,
         }
     }
@@ -293,20 +295,20 @@ impl Store {
         opening: &Opening,
         patience: Duration,
     ) -> Result<Option<Ticket>, StoreError> {
-        let opened = self.open_many(&[(at, opening)], patience).await?;
-        Ok(opened.into_iter().next().flatten())
+        let opened = self.open_many(&[(at, opening)], patience).await;
+        opened.into_iter().next().unwrap_or(Ok(None))
     }
 
-    /// The same for many, in one round trip.
+    /// The same for many together: what became of each.
     pub(crate) async fn open_many(
         &self,
         loads: &[(Address<'_>, &Opening)],
         patience: Duration,
-    ) -> Result<Vec<Option<Ticket>>, StoreError> {
+    ) -> Vec<Result<Option<Ticket>, StoreError>> {
         match self {
             Self::Memory(memory) => {
-                let open = |(at, opening): &(Address<'_>, &Opening)| memory.open(*at, opening);
-                Ok(loads.iter().map(open).collect())
+                let open = |(at, opening): &(Address<'_>, &Opening)| Ok(memory.open(*at, opening));
+                loads.iter().map(open).collect()
             }
             Self::Redis(redis) => redis.open_many(loads, patience).await,
         }
@@ -319,20 +321,20 @@ impl Store {
         filling: Filling,
         patience: Duration,
     ) -> Result<bool, StoreError> {
-        let filled = self.fill_many(&[(key, filling)], patience).await?;
+        let filled = self.fill_many(&[(key, filling)], patience).await;
         filled.into_iter().next().unwrap_or(Ok(false))
     }
 
-    /// The same for many, in one round trip: what became of each.
+    /// The same for many together: what became of each.
     pub(crate) async fn fill_many(
         &self,
         fillings: &[(&Key, Filling)],
         patience: Duration,
-    ) -> Result<Vec<Result<bool, StoreError>>, StoreError> {
+    ) -> Vec<Result<bool, StoreError>> {
         match self {
             Self::Memory(memory) => {
                 let fill = |(key, filling): &(&Key, Filling)| Ok(memory.fill(key, filling));
-                Ok(fillings.iter().map(fill).collect())
+                fillings.iter().map(fill).collect()
             }
             Self::Redis(redis) => redis.fill_many(fillings, patience).await,
         }
@@ -374,6 +376,7 @@ impl Store {
                     keys: memory.len() as u64,
                     ..ServerHealth::default()
                 },
+                missing: None,
             }),
             Self::Redis(redis) => redis.vitals(patience).await,
         }

@@ -34,6 +34,8 @@ pub enum At {
         stamp: Option<Stamp>,
         /// The fence, and the run of the node that it was read from.
         fence: Option<(Token, Token)>,
+        /// What the marks said, which stand beside the generations.
+        busy: bool,
         /// What the ticket is asked for.
         purpose: Purpose,
     },

@@ -65,6 +65,10 @@ pub enum Safeguard {
     InvalidationAtAnnouncement,
     /// Nothing is stored for a while after an invalidation, until the replicas have caught up.
     HoldOff,
+    /// In a cluster a load takes its fence first, and asks for marks afterwards.
+    FenceBeforeMarks,
+    /// In a cluster a writer puts its marks up first, and removes fences afterwards.
+    MarksBeforeRemoval,
     /// *Not needed while marks cannot be lost:* an announced writer invalidates once more in the end.
     LastInvalidation,
 }
@@ -84,6 +88,8 @@ pub enum Variant {
     Announced,
     /// A database whose replica lags, and loads that read the replica.
     HoldOff,
+    /// The same in a cluster: entry and fence on one node, generations and marks on another one, which writers and loads reach one after the other.
+    HoldOffApart,
     /// Entries on one node, generations on another one. The two halves of a read, and of an announcement, are executed in any order:
     /// none is needed, as long as a read begins after its call did and an announcement is complete before its load begins.
     Cluster,
@@ -122,6 +128,7 @@ impl Safeguard {
             | Self::InvalidationAtAnnouncement
             | Self::LastInvalidation => Variant::Announced,
             Self::HoldOff => Variant::HoldOff,
+            Self::FenceBeforeMarks | Self::MarksBeforeRemoval => Variant::HoldOffApart,
         }
     }
 }
@@ -146,7 +153,9 @@ impl Config {
     pub fn new(variant: Variant) -> Self {
         let callers = match variant {
             // Without shared loads and near caches, processes have no state: one stands for all.
-            Variant::Plain | Variant::HoldOff | Variant::Cluster => vec![0, 0],
+            Variant::Plain | Variant::HoldOff | Variant::HoldOffApart | Variant::Cluster => {
+                vec![0, 0]
+            }
             Variant::Flight | Variant::Announced => vec![0, 0],
             Variant::Queue => vec![0, 1],
             Variant::Near => vec![0],
@@ -189,7 +198,12 @@ impl Config {
 
     /// Whether writers store what they write. Where replicas lag they invalidate instead, as every other writer does.
     pub(crate) fn updates(&self) -> bool {
-        !self.is(Variant::HoldOff)
+        !self.holds_off()
+    }
+
+    /// Whether replicas of the database lag, and what is loaded after a write is not stored for a while.
+    pub(crate) fn holds_off(&self) -> bool {
+        matches!(self.variant, Variant::HoldOff | Variant::HoldOffApart)
     }
 
     /// Whether callers of one process share loads.
@@ -211,6 +225,6 @@ impl Config {
 
     /// Marks must not be lost: a documented limit of what depends on them. Redis does not restart there.
     pub(crate) fn restarts(&self) -> bool {
-        !matches!(self.variant, Variant::Announced | Variant::HoldOff)
+        !self.is(Variant::Announced) && !self.holds_off()
     }
 }

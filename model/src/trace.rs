@@ -75,6 +75,7 @@ impl fmt::Display for Write {
             }
             Self::Kill(writer) => write!(f, "writer {writer}: is killed"),
             Self::LeaseEnds(writer) => write!(f, "writer {writer}: its lease ends"),
+            Self::Mark => f.write_str("the writer puts up its mark"),
             Self::CatchUp => f.write_str("the replica catches up"),
             Self::HoldOffEnds => f.write_str("the hold-off ends"),
         }

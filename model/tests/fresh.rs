@@ -51,6 +51,11 @@ fn what_is_stored_is_fresh_though_the_replica_lags() {
 }
 
 #[test]
+fn it_is_also_where_fences_and_marks_stand_on_two_nodes() {
+    assert!(variant(Variant::HoldOffApart, 1));
+}
+
+#[test]
 fn entries_and_generations_may_stand_on_two_nodes() {
     assert!(variant(Variant::Cluster, 1));
 }

@@ -64,6 +64,8 @@ caught! {
     leaving_out_a_mark_for_each_writer_is_caught: MarkPerWriter with 0 faults;
     leaving_out_the_invalidation_at_the_announcement_is_caught: InvalidationAtAnnouncement with 0 faults;
     leaving_out_the_hold_off_is_caught: HoldOff with 0 faults;
+    asking_for_marks_before_the_fence_is_caught: FenceBeforeMarks with 0 faults;
+    removing_fences_before_the_marks_is_caught: MarksBeforeRemoval with 0 faults;
 }
 
 #[test]

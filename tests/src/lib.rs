@@ -6,6 +6,7 @@ mod clock;
 mod eventually;
 mod postgres_server;
 mod proxy;
+mod redis_cluster;
 mod redis_sentinel;
 mod redis_server;
 mod uncalled;
@@ -16,6 +17,7 @@ pub use clock::Clock;
 pub use eventually::eventually;
 pub use postgres_server::PostgresServer;
 pub use proxy::{Cutter, Direction, Proxy};
+pub use redis_cluster::{Moving, RedisCluster, slot_of};
 pub use redis_sentinel::RedisSentinels;
 pub use redis_server::{RedisServer, RedisServerBuilder};
 

@@ -62,6 +62,9 @@ pub struct RedisServerBuilder {
     sentinel: Option<String>,
     movable_clock: bool,
     tied: bool,
+    in_cluster: bool,
+    /// Where nodes of a cluster talk to each other; the same for life, as the port.
+    bus: Option<u16>,
 }
 
 /// What a server shows, and what its clients have to.
@@ -126,6 +129,18 @@ impl RedisServer {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Where nodes of its cluster talk to it; see [`RedisServerBuilder::in_cluster`].
+    #[must_use]
+    pub fn bus_port(&self) -> Option<u16> {
+        self.settings.bus
+    }
+
+    /// Whether it was not killed since it was started.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        matches!(self.process, Process::Up(_))
     }
 
     /// The folder with the server's log and, when it keeps any, its data.
@@ -344,6 +359,13 @@ impl RedisServerBuilder {
         self
     }
 
+    /// A node of a cluster that it has not met yet: see [`RedisCluster`](crate::RedisCluster).
+    #[must_use]
+    pub fn in_cluster(mut self) -> Self {
+        self.in_cluster = true;
+        self
+    }
+
     /// Starts the server and waits until it answers.
     ///
     /// # Panics
@@ -364,6 +386,9 @@ impl RedisServerBuilder {
         // times in a row.
         for _ in 0..10 {
             server.port = free_port().expect("a free port");
+            if server.settings.in_cluster {
+                server.settings.bus = Some(free_port().expect("a free port"));
+            }
             if server.spawn().await {
                 return server;
             }
@@ -400,6 +425,12 @@ impl RedisServerBuilder {
             None => {
                 command.args(["--port", &port.to_string()]);
             }
+        }
+        if let Some(bus) = self.bus {
+            // The usual one, 10,000 above the port, may be none.
+            command
+                .args(["--cluster-enabled", "yes"])
+                .args(["--cluster-port", &bus.to_string()]);
         }
         for [directive, value] in &self.config {
             command.arg(format!("--{directive}")).arg(value);

@@ -48,3 +48,19 @@ async fn the_checker_finds_what_is_wrong_by_hand() {
     assert!(figures["violations"].as_u64() > Some(0), "{figures}");
     assert!(figures["overwritten"].as_u64() > Some(0), "{figures}");
 }
+
+#[tokio::test]
+async fn nothing_old_is_served_by_a_cluster_that_changes() {
+    let figures = soak(&["--seconds", "15", "--mode", "cluster"]).await;
+    assert_eq!(figures["violations"], 0, "{figures}");
+    for (figure, least) in [("operations", 5_000), ("tested", 300)] {
+        assert!(
+            figures[figure].as_u64() > Some(least),
+            "{figure}: {figures}"
+        );
+    }
+    assert!(
+        figures["faults"].as_object().unwrap().len() >= 4,
+        "{figures}"
+    );
+}

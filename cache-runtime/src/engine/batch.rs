@@ -73,26 +73,24 @@ impl Engine {
         }
         self.meters.batched(asked.len());
         let ats: Vec<_> = asked.iter().map(|at| sessions[*at].address()).collect();
-        let seen = budget.timed(|patience| self.store.read_many(&ats, patience));
-        match seen.await {
-            Ok((seen, took)) => {
-                let each = share(took, asked.len());
-                for (at, seen) in asked.into_iter().zip(seen) {
-                    sessions[at].time_lookup(each);
-                    glances[at] = match sessions[at].interpret(seen) {
-                        Ok(found) => Glance::Found(found),
-                        Err(miss) => Glance::Missed(Miss {
-                            stores: sessions[at].may_replace(&miss),
-                            opening: Opening::Missed(miss.into_head()),
-                        }),
-                    };
+        let seen = budget.spend_many(ats.len(), |patience| self.store.read_many(&ats, patience));
+        let (seen, took) = seen.await;
+        let each = share(took, asked.len());
+        for (at, seen) in asked.into_iter().zip(seen) {
+            let session = &mut sessions[at];
+            glances[at] = match seen.map(|seen| session.interpret(seen)) {
+                Ok(Ok(found)) => Glance::Found(found),
+                Ok(Err(miss)) => Glance::Missed(Miss {
+                    stores: session.may_replace(&miss),
+                    opening: Opening::Missed(miss.into_head()),
+                }),
+                Err(error) => {
+                    session.cannot_ask(&error);
+                    Glance::Alone
                 }
-            }
-            Err(error) => {
-                for at in asked {
-                    sessions[at].cannot_ask(&error);
-                    glances[at] = Glance::Alone;
-                }
+            };
+            if !matches!(glances[at], Glance::Alone) {
+                session.time_lookup(each);
             }
         }
         glances
@@ -115,24 +113,19 @@ impl Engine {
             .zip(misses)
             .map(|(session, miss)| (session.address(), &miss.opening))
             .collect();
-        let opened = budget.spend(|patience| self.store.open_many(&loads, patience));
-        let tickets = match opened.await {
-            Ok(tickets) => tickets,
-            Err(error) => {
-                return sessions
-                    .iter_mut()
-                    .map(|session| {
-                        session.cannot_ask(&error);
-                        Part::Alone
-                    })
-                    .collect();
-            }
-        };
+        let opened = budget.spend_many(loads.len(), |patience| {
+            self.store.open_many(&loads, patience)
+        });
+        let (tickets, _) = opened.await;
         let parts = sessions.iter_mut().zip(misses).zip(seats).zip(tickets);
         parts
             .map(|(((session, miss), seat), ticket)| match ticket {
-                Some(ticket) => session.take_part(seat, ticket, miss.stores),
-                None => Part::Again,
+                Ok(Some(ticket)) => session.take_part(seat, ticket, miss.stores),
+                Ok(None) => Part::Again,
+                Err(error) => {
+                    session.cannot_ask(&error);
+                    Part::Alone
+                }
             })
             .collect()
     }
@@ -178,15 +171,13 @@ impl Engine {
             }
         }
         let budget = Budget::of_call(&self.patience);
-        let filled = budget.spend(|patience| self.store.fill_many(&fillings, patience));
-        let filled = filled.await;
-        for (at, (session, seat, ticket, (content, size), ttl, kept)) in
-            ended.into_iter().enumerate()
+        let filled = budget.spend_many(fillings.len(), |patience| {
+            self.store.fill_many(&fillings, patience)
+        });
+        let (filled, _) = filled.await;
+        for ((session, seat, ticket, (content, size), ttl, kept), one) in
+            ended.into_iter().zip(filled)
         {
-            let one = match &filled {
-                Ok(filled) => filled[at].clone(),
-                Err(error) => Err(error.clone()),
-            };
             if session.filled(one, size).unwrap_or(false) {
                 session.analyse_stored(content, size, ttl);
                 session.keep_near(size, Freshness::loaded(ttl), kept);

@@ -54,6 +54,25 @@ impl Budget {
         Ok(answer)
     }
 
+    /// The same of many at once, which each answer by themselves: what became of each of them.
+    pub(super) async fn spend_many<T, F>(
+        &self,
+        many: usize,
+        operation: impl FnOnce(Duration) -> F,
+    ) -> (Vec<Result<T, StoreError>>, Duration)
+    where
+        F: Future<Output = Vec<Result<T, StoreError>>>,
+    {
+        let done = self.timed(async |patience| Ok(operation(patience).await));
+        match done.await {
+            Ok(done) => done,
+            Err(error) => (
+                (0..many).map(|_| Err(error.clone())).collect(),
+                Duration::ZERO,
+            ),
+        }
+    }
+
     /// The same, and tells how long it took.
     pub(super) async fn timed<T, F>(
         &self,

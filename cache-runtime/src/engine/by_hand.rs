@@ -57,26 +57,22 @@ impl Engine {
             .collect();
         let budget = Budget::of_call(&self.patience);
         self.meters.batched(asked.len());
-        let seen = budget.timed(|patience| self.store.read_many(&ats, patience));
-        match seen.await {
-            Ok((seen, took)) => {
-                let each = share(took, asked.len());
-                for (at, seen) in asked.into_iter().zip(seen) {
-                    sessions[at].function.meters.looked_up(each);
+        let seen = budget.spend_many(ats.len(), |patience| self.store.read_many(&ats, patience));
+        let (seen, took) = seen.await;
+        let each = share(took, asked.len());
+        for (at, seen) in asked.into_iter().zip(seen) {
+            let session = &sessions[at];
+            found[at] = seen
+                .inspect_err(|error| session.not_asked(error))
+                .map(|seen| {
+                    session.function.meters.looked_up(each);
                     let fresh = |found: &Found| found.source != Source::Stale;
-                    let answer = sessions[at].interpret(seen).ok().filter(fresh);
+                    let answer = session.interpret(seen).ok().filter(fresh);
                     if answer.is_none() {
-                        sessions[at].function.counters.misses.one();
+                        session.function.counters.misses.one();
                     }
-                    found[at] = Ok(answer);
-                }
-            }
-            Err(error) => {
-                for at in asked {
-                    sessions[at].not_asked(&error);
-                    found[at] = Err(error.clone());
-                }
-            }
+                    answer
+                });
         }
         found
     }
@@ -105,37 +101,30 @@ impl Engine {
             .map(|(at, ..)| (sessions[*at].address(), &Opening::Replace))
             .collect();
         let budget = Budget::of_call(&self.patience);
-        let opened = budget.spend(|patience| self.store.open_many(&ats, patience));
-        let opened = match opened.await {
-            Ok(opened) => opened,
-            Err(error) => {
-                for (at, ..) in asked {
-                    sessions[at].not_asked(&error);
-                    done[at] = Err(error.clone());
-                }
-                return done;
-            }
-        };
+        let opened = budget.spend_many(ats.len(), |patience| self.store.open_many(&ats, patience));
+        let (opened, _) = opened.await;
         let mut places = Vec::with_capacity(asked.len());
         let mut fillings = Vec::with_capacity(asked.len());
         for ((at, loaded, ttl), ticket) in asked.into_iter().zip(opened) {
             let session = &sessions[at];
             match ticket {
-                Some(ticket) if session.may_store(ticket) => {
+                Ok(Some(ticket)) if session.may_store(ticket) => {
                     let entry = session.seal(loaded, ticket, Duration::ZERO);
                     places.push((at, entry.len()));
                     fillings.push(session.filling(ticket, None, entry, ttl));
                 }
-                Some(_) | None => {}
+                Ok(_) => {}
+                Err(error) => {
+                    session.not_asked(&error);
+                    done[at] = Err(error);
+                }
             }
         }
-        let filled = budget.spend(|patience| self.store.fill_many(&fillings, patience));
-        let filled = filled.await;
-        for (index, (at, size)) in places.into_iter().enumerate() {
-            let one = match &filled {
-                Ok(filled) => filled[index].clone(),
-                Err(error) => Err(error.clone()),
-            };
+        let filled = budget.spend_many(fillings.len(), |patience| {
+            self.store.fill_many(&fillings, patience)
+        });
+        let (filled, _) = filled.await;
+        for ((at, size), one) in places.into_iter().zip(filled) {
             done[at] = sessions[at].filled(one, size);
         }
         // What the near cache has of them is from before. Where the store failed, it may have been done all the same.

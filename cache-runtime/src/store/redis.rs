@@ -3,9 +3,9 @@
 //! | name in Redis | what |
 //! |---|---|
 //! | `prefix:exec:dashboard:ws12` | an entry |
-//! | `prefix:%gen:exec` | hash: the generations of the domain `exec` |
-//! | `prefix:%tags` | hash: the generations of tags |
-//! | `prefix:%mark:exec`, `prefix:%mark:%tags` | hash: what writers are about to write, and until when |
+//! | `prefix:%gen:exec` | hash: the generations of the domain `exec`; in a cluster one for each zone, `prefix:%gen{17}:exec` |
+//! | `prefix:%tags` | hash: the generations of tags; in a cluster `prefix:%tags{17}` |
+//! | `prefix:%mark:exec`, `prefix:%mark:%tags` | hash: what writers are about to write, and until when; in a cluster `prefix:%mark{17}:exec` |
 //! | `prefix:%pushes` | how many invalidations were pushed; with `@` and the database's number the name of their channel |
 //! | `prefix:%lease:{prefix:exec:dashboard:ws12}` | hash: which instance loads for the fleet, and with which ticket |
 //! | `prefix:%wake@0` | the channel of those that wait for such a load |
@@ -35,28 +35,34 @@ pub(crate) mod link;
 mod locking;
 mod looking;
 mod many;
+mod nodes;
 mod scan;
 mod script;
+mod sending;
 mod sentinel;
 pub(crate) mod server;
 mod sweep;
 pub(crate) mod tls;
+mod told;
 mod vitals;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use redis::{Client, RedisError, Value};
+use redis::{Cmd, RedisError, Value};
 
 pub(crate) use self::lease::Asked;
-use self::link::{Link, Live, Settings};
-use self::looking::Lookups;
+use self::link::Settings;
+use self::nodes::{Nodes, Place, Zone};
 use self::script::Call;
-use super::{StoreError, TOGETHER};
+use self::sending::Command;
+use self::server::Servers;
+use super::StoreError;
 use crate::generations::{self, Field, ROOT};
 use crate::key::Tag;
 #[cfg(feature = "metrics")]
 use crate::meters::Trips;
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::wakes::Wakes;
 
 /// Look-ups rely on a round trip that was begun by a caller for so long, or for twice as long: the caller may be slow, or never polled again.
@@ -73,19 +79,23 @@ const TAGS: &str = "%tags";
 /// Entries and generations in Redis, under one prefix.
 #[derive(Debug)]
 pub(crate) struct Redis {
-    link: Link,
+    nodes: Nodes,
+    settings: Arc<Settings>,
     /// With its `:`, or empty.
     prefix: String,
+    /// Channels are the server's, not a database's.
+    channel: String,
+    wake_channel: String,
     /// What an operation is usually given.
     deadline: Duration,
     /// Of an operation that broke off.
     retries: u32,
-    lookups: Arc<Lookups>,
+    cannot_push: AtomicBool,
 }
 
 impl Redis {
     pub(crate) fn new(
-        client: Client,
+        servers: Servers,
         mut settings: Settings,
         deadline: Duration,
         retries: u32,
@@ -93,35 +103,52 @@ impl Redis {
         if !settings.prefix.is_empty() {
             settings.prefix.push(':');
         }
+        let database = servers.database();
+        let settings = Arc::new(settings);
         Self {
             prefix: settings.prefix.clone(),
-            link: Link::new(client, settings),
+            channel: link::channel(&settings.prefix, database),
+            wake_channel: link::wake_channel(&settings.prefix, database),
+            nodes: Nodes::new(servers, settings.clone()),
+            settings,
             deadline,
             retries,
-            lookups: Lookups::new(TOGETHER),
+            cannot_push: AtomicBool::new(false),
         }
     }
 
     /// How long its round trips take.
     #[cfg(feature = "metrics")]
     pub(crate) fn trips(&self) -> &Trips {
-        self.link.trips()
+        &self.settings.trips
     }
 
-    /// Whether the circuit is open.
+    /// Whether it is known that nothing can be asked: the circuit is open, in a cluster that of each node.
     pub(crate) fn is_away(&self) -> bool {
-        self.link.is_down()
+        self.nodes.is_away()
     }
 
     /// Why there is no connection, where that is known.
     pub(crate) fn why_away(&self) -> Option<String> {
-        self.link.why()
+        self.nodes.why_away()
     }
 
-    /// Removes keys, in one command.
+    /// Removes keys: in one command, or in a cluster one by one.
     async fn unlink(&self, names: &[String], patience: Duration) -> Result<(), StoreError> {
-        let unlink = &redis::Cmd::unlink(names);
-        self.attempt(patience, move |live| async move {
+        if self.nodes.is_cluster() {
+            let each = names
+                .iter()
+                .map(|name| self.command(name, Cmd::unlink(name)));
+            let replies = self.send(each.collect(), patience, self.retries).await;
+            return replies
+                .into_iter()
+                .try_for_each(|reply| reply?.value().map(drop));
+        }
+        let Some(first) = names.first() else {
+            return Ok(());
+        };
+        let unlink = &Cmd::unlink(names);
+        self.attempt(self.place(first), patience, move |live| async move {
             unlink.exec_async(&mut live.connection()).await
         })
         .await
@@ -129,45 +156,134 @@ impl Redis {
 
     /// Sees to it that this instance's near cache hears of invalidations; whether it does.
     pub(crate) async fn listen(&self, patience: Duration) -> Result<bool, StoreError> {
-        self.link.near().want();
-        self.attempt(patience, move |live| async move {
-            Ok(live.listen(&self.link).await)
-        })
-        .await
+        let near = &self.settings.near;
+        near.want();
+        let listening = self.attempt(Place::Home, patience, move |home| async move {
+            let listens = home.listen().await;
+            // No look-up goes over a cluster's home, to find out that it does not answer.
+            if listens && self.nodes.is_cluster() && !near.is_proven(near.now()) {
+                home.prove().await?;
+            }
+            Ok(listens)
+        });
+        match listening.await {
+            // The other nodes may be well.
+            Err(_) if self.nodes.is_cluster() => Ok(false),
+            listens => listens,
+        }
     }
 
     /// The same, and that it has heard of all that were pushed before.
     #[cfg(feature = "http")]
     pub(crate) async fn hear(&self, patience: Duration) -> Result<bool, StoreError> {
-        self.link.near().want();
-        self.attempt(patience, move |live| async move {
-            Ok(live.listen(&self.link).await && live.prove(&self.link).await?)
+        self.settings.near.want();
+        self.attempt(Place::Home, patience, move |home| async move {
+            let listens = home.listen().await;
+            if listens {
+                home.prove().await?;
+            }
+            Ok(listens)
         })
         .await
     }
 
     /// Who waits for other instances' loads.
     pub(crate) fn wakes(&self) -> &Wakes {
-        self.link.wakes()
+        &self.settings.wakes
+    }
+
+    /// Sees to it that this instance hears of other instances' loads that end; what is left of `patience` then. Where it cannot hear, those that wait look now
+    /// and then.
+    async fn hear_wakes(&self, patience: Duration) -> Duration {
+        let began = Instant::now();
+        // A cluster's home that hangs leaves time for the node that is to be asked.
+        let most = match self.nodes.is_cluster() {
+            true => patience / 2,
+            false => patience,
+        };
+        let hears = self.attempt_once(Place::Home, most, move |home| async move {
+            home.hear_wakes().await;
+            Ok(())
+        });
+        let _ = hears.await;
+        patience.saturating_sub(began.elapsed())
     }
 
     /// Sees to it that near hits soon have a proof again that nothing was missed.
     pub(crate) fn prove(&self) {
-        self.link.prove();
+        if let Some(home) = self.nodes.hearing() {
+            home.link.prove();
+        }
+    }
+
+    /// The server did an invalidation, and would not push it.
+    fn cannot_push(&self, answer: &str) {
+        if !self.cannot_push.swap(true, Ordering::Relaxed) {
+            let answer = server::without_user(answer);
+            tracing::error!(
+                answer,
+                "Redis does not push invalidations, so that other instances' near caches hear of them late: allow this user to publish on the cache's channel"
+            );
+        }
+    }
+
+    /// Whether a push was refused so.
+    #[cfg(feature = "cli")]
+    fn was_refused_pushing(&self) -> bool {
+        self.cannot_push.load(Ordering::Relaxed)
+    }
+
+    /// Something is about to be made old in these domains, of which another server would have to be told. A cluster's masters stop serving before others take
+    /// their place.
+    fn will_tell<'a>(&self, domains: impl IntoIterator<Item = &'a str>) {
+        if let Nodes::One(node) = &self.nodes {
+            node.link.will_tell(domains);
+        }
     }
 
     async fn run<T>(
         &self,
         script: &Call,
         patience: Duration,
-        read: impl Fn(&Live, Value) -> Result<T, RedisError>,
+        read: impl Fn(Value) -> Result<T, RedisError>,
     ) -> Result<T, StoreError> {
         let read = &read;
-        self.attempt(patience, move |live| async move {
-            let answer = script.invoke(&live).await?;
-            read(&live, answer)
+        self.attempt(self.place_of(script), patience, move |live| async move {
+            read(script.invoke(&live).await?)
         })
         .await
+    }
+
+    /// Where `name` stands.
+    fn place(&self, name: &str) -> Place {
+        Place::Slot(self.nodes.slot(name.as_bytes()))
+    }
+
+    /// Where the keys of a script stand.
+    fn place_of(&self, script: &Call) -> Place {
+        Place::Slot(self.nodes.slot(script.first_key()))
+    }
+
+    /// `command`, which is about `name`.
+    fn command(&self, name: &str, command: Cmd) -> Command {
+        Command {
+            slot: self.nodes.slot(name.as_bytes()),
+            command,
+            script: None,
+        }
+    }
+
+    fn call(&self, call: &Call) -> Command {
+        Command {
+            slot: self.nodes.slot(call.first_key()),
+            command: call.command(),
+            script: Some(call.script()),
+        }
+    }
+
+    /// The zone whose generations and marks are those of `key`.
+    fn zone(&self, key: &str) -> Zone {
+        self.nodes.zone(self.nodes.slot(self.entry(key).as_bytes()))
     }
 
     fn entry(&self, key: &str) -> String {
@@ -178,24 +294,28 @@ impl Redis {
         format!("{0}%fence:{{{0}{key}}}", self.prefix)
     }
 
-    fn domain(&self, domain: &str) -> String {
-        format!("{}%gen:{domain}", self.prefix)
+    fn domain(&self, zone: Zone, domain: &str) -> String {
+        format!("{}%gen{zone}:{domain}", self.prefix)
     }
 
-    fn tags(&self) -> String {
-        format!("{}{TAGS}", self.prefix)
+    fn tags(&self, zone: Zone) -> String {
+        format!("{}{TAGS}{zone}", self.prefix)
     }
 
-    fn marks(&self, domain: &str) -> String {
-        format!("{}%mark:{domain}", self.prefix)
+    fn marks(&self, zone: Zone, domain: &str) -> String {
+        format!("{}%mark{zone}:{domain}", self.prefix)
     }
 
     fn pushes(&self) -> String {
         pushes(&self.prefix)
     }
+}
 
-    fn channel(&self) -> &str {
-        self.link.channel()
+/// The hash of generations of a domain, or of tags, on a server that is by itself.
+fn generations_of(prefix: &str, domain: &str) -> String {
+    match domain {
+        TAGS => format!("{prefix}{TAGS}"),
+        domain => format!("{prefix}%gen:{domain}"),
     }
 }
 

@@ -91,6 +91,15 @@ impl World {
                         offer(Step::OpenFence);
                     }
                 }
+                At::Opening { stamp, fence, .. } if config.is(Variant::HoldOffApart) => {
+                    let any_order = config.lacks(Safeguard::FenceBeforeMarks);
+                    if fence.is_none() {
+                        offer(Step::OpenFence);
+                    }
+                    if stamp.is_none() && (fence.is_some() || any_order) {
+                        offer(Step::OpenGenerations);
+                    }
+                }
                 At::Opening { .. } => offer(Step::Open),
                 At::Turning(_) => offer(Step::Turn),
                 At::Waiting(ticket) => {
@@ -232,13 +241,17 @@ impl World {
             replace,
             stamp,
             fence,
+            busy,
             ..
         } = &mut self.callers[caller].at
         else {
             return;
         };
         match node {
-            Node::Generations => *stamp = self.redis.open_generations(config),
+            Node::Generations => {
+                *stamp = self.redis.open_generations(config);
+                *busy = self.redis.is_busy() && !config.lacks(Safeguard::BusyCheck);
+            }
             Node::Keys => {
                 let run = self.redis.run(config, Node::Keys);
                 *fence = Some((self.redis.open_fence(config, *replace), run));
@@ -251,6 +264,7 @@ impl World {
         let At::Opening {
             stamp: Some(stamp),
             fence: Some((fence, run)),
+            busy,
             purpose,
             ..
         } = self.callers[caller].at
@@ -260,7 +274,7 @@ impl World {
         let ticket = Ticket {
             stamp: Stamp::on(stamp, run),
             fence,
-            busy: self.redis.is_busy() && !config.lacks(Safeguard::BusyCheck),
+            busy,
         };
         self.callers[caller].at = match purpose {
             Purpose::Update => At::Updating(ticket),
@@ -293,7 +307,7 @@ impl World {
         let At::Loading(ticket) = self.callers[caller].at else {
             return;
         };
-        let value = if config.is(Variant::HoldOff) {
+        let value = if config.holds_off() {
             self.replica
         } else {
             self.database
@@ -368,7 +382,7 @@ impl World {
 
     /// P1 for what was loaded and not stored. From a lagging replica that may be older; the promise is about what is stored.
     fn loaded(&mut self, config: &Config, caller: usize, value: Moment) {
-        if !config.is(Variant::HoldOff) {
+        if !config.holds_off() {
             self.answered(caller, value);
         }
     }
@@ -379,6 +393,7 @@ pub(super) fn announcing(replace: bool, purpose: Purpose) -> At {
         replace,
         stamp: None,
         fence: None,
+        busy: false,
         purpose,
     }
 }

@@ -14,6 +14,10 @@ pub(crate) enum Writer {
     Announced,
     /// It has written, and not yet invalidated.
     Committed,
+    /// It has written and put up its mark.
+    Marked,
+    /// It has written and removed the key, and its mark is not up yet.
+    Removed,
     /// Killed. Its mark stands until its lease ends.
     Dead,
 }
@@ -47,6 +51,8 @@ pub enum Write {
     Kill(usize),
     /// The killed writer's lease ends.
     LeaseEnds(usize),
+    /// A writer of a cluster has written, and puts up its mark.
+    Mark,
     /// The replica has caught up.
     CatchUp,
     /// The hold-off ends, after the replica has caught up with what was invalidated.
@@ -65,6 +71,7 @@ impl World {
             Variant::Near => self.offer_published(config, offer),
             Variant::Announced => self.offer_announced(offer),
             Variant::HoldOff => self.offer_hold_off(offer),
+            Variant::HoldOffApart => self.offer_apart(config, offer),
         }
     }
 
@@ -125,6 +132,7 @@ impl World {
                     offer(Write::Kill(index));
                 }
                 Writer::Dead => offer(Write::LeaseEnds(index)),
+                Writer::Marked | Writer::Removed => {}
             }
         }
     }
@@ -141,6 +149,32 @@ impl World {
             offer(Write::CatchUp);
         }
         if self.redis.hold_off && self.replica >= self.promised {
+            offer(Write::HoldOffEnds);
+        }
+    }
+
+    fn offer_apart(&self, config: &Config, mut offer: impl FnMut(Write)) {
+        let any_order = config.lacks(Safeguard::MarksBeforeRemoval);
+        let writer = self.writers[0];
+        match writer {
+            Writer::Idle => offer(Write::Commit(0)),
+            Writer::Committed | Writer::Removed => offer(Write::Mark),
+            _ => {}
+        }
+        if writer == Writer::Marked || writer == Writer::Committed && any_order {
+            for target in Target::ALL {
+                offer(Write::Invalidate(target));
+            }
+        }
+        if self.replica < self.database {
+            offer(Write::CatchUp);
+        }
+        // It is longer than the replica lags behind what was written before it.
+        let behind = match writer {
+            Writer::Marked => self.database,
+            _ => self.promised,
+        };
+        if self.redis.hold_off && self.replica >= behind {
             offer(Write::HoldOffEnds);
         }
     }
@@ -205,6 +239,15 @@ impl World {
                 self.writers[writer] = Writer::Idle;
                 self.redis.marks = self.redis.marks.saturating_sub(1);
             }
+            Write::Mark => {
+                self.redis.hold_off = true;
+                if self.writers[0] == Writer::Removed {
+                    self.writers[0] = Writer::Idle;
+                    self.promised = self.database;
+                } else {
+                    self.writers[0] = Writer::Marked;
+                }
+            }
             Write::CatchUp => self.replica = self.database,
             Write::HoldOffEnds => self.redis.hold_off = false,
         }
@@ -215,6 +258,11 @@ impl World {
             self.writers[0] = Writer::Idle;
             self.promised = self.database;
             self.redis.hold_off = !config.lacks(Safeguard::HoldOff);
+        } else if self.writers[0] == Writer::Committed {
+            self.writers[0] = Writer::Removed;
+        } else if config.is(Variant::HoldOffApart) {
+            self.writers[0] = Writer::Idle;
+            self.promised = self.database;
         } else {
             self.commit();
         }

@@ -8,6 +8,7 @@ mod batches;
 mod browser_client;
 mod by_hand;
 mod cachectl;
+mod cluster;
 mod console;
 mod dashboard;
 mod deadlines;

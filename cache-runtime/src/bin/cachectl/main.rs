@@ -25,7 +25,7 @@ use crate::output::Output;
 
 /// Looks into a cache of cache-runtime, clears what is old in it, and says how its Redis is.
 ///
-/// The server, the prefix and the secrets are those of the environment, as for the services themselves: REDIS_URL, or REDIS_HOST and its like, CACHE_PREFIX,
+/// The server, the prefix and the secrets are those of the environment, as for the services themselves: REDIS_URL, REDIS_CLUSTER, or REDIS_HOST and its like, CACHE_PREFIX,
 /// CACHE_SECRETS, and all else that cache-runtime reads.
 #[derive(Debug, Parser)]
 #[command(name = "cachectl", version, after_help = EXIT_CODES)]
@@ -54,6 +54,16 @@ struct Options {
         value_delimiter = ','
     )]
     sentinels: Vec<String>,
+
+    /// Nodes of a Redis Cluster, with commas between, in the same way.
+    #[arg(
+        long,
+        global = true,
+        value_name = "URLS",
+        value_delimiter = ',',
+        conflicts_with = "url"
+    )]
+    cluster: Vec<String>,
 
     /// Prefix of the cache's names in Redis, in place of CACHE_PREFIX.
     #[arg(long, global = true)]
@@ -190,6 +200,8 @@ impl Options {
         }
         if let Some(master) = &self.master {
             builder = builder.redis_sentinel(master, &self.sentinels);
+        } else if !self.cluster.is_empty() {
+            builder = builder.redis_cluster(&self.cluster);
         }
         if let Some(prefix) = &self.prefix {
             builder = builder.prefix(prefix);
@@ -200,7 +212,7 @@ impl Options {
             .call_budget(self.timeout)
             .connect_timeout(self.timeout);
         if builder.clone().build()?.store_name() != "redis" {
-            let problem = "no Redis server is named: set REDIS_URL (or REDIS_HOST, or REDIS_SENTINELS), or give --url";
+            let problem = "no Redis server is named: set REDIS_URL (or REDIS_CLUSTER, REDIS_SENTINELS or REDIS_HOST), or give --url";
             return Err(Failure::usage(problem));
         }
         Ok(builder)

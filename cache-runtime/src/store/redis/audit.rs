@@ -39,9 +39,11 @@ impl Redis {
                 .ignore();
         }
         let commands = &commands;
-        self.attempt(patience, move |live| async move {
-            commands.exec_async(&mut live.connection()).await
-        })
+        self.attempt(
+            self.place(&self.audit()),
+            patience,
+            move |live| async move { commands.exec_async(&mut live.connection()).await },
+        )
         .await
     }
 
@@ -57,9 +59,11 @@ impl Redis {
             .arg(("COUNT", records));
         let read = &read;
         let found: Vec<(String, HashMap<String, String>)> = self
-            .attempt(patience, move |live| async move {
-                read.query_async(&mut live.connection()).await
-            })
+            .attempt(
+                self.place(&self.audit()),
+                patience,
+                move |live| async move { read.query_async(&mut live.connection()).await },
+            )
             .await?;
         Ok(found
             .into_iter()

@@ -36,7 +36,8 @@ impl Redis {
             .arg(value);
         let script = &script;
         // Not again: it would be counted twice.
-        self.attempt_once(patience, move |live| async move {
+        let place = self.place_of(script);
+        self.attempt_once(place, patience, move |live| async move {
             let answer: Value = script.invoke(&live).await?;
             Ok(answer == Value::Int(1))
         })
@@ -59,7 +60,7 @@ impl Redis {
             .arg(token)
             .arg(milliseconds(life))
             .arg(most);
-        self.run(&script, patience, |_, answer| {
+        self.run(&script, patience, |answer| {
             let batch: Option<Vec<Taken>> = redis::from_redis_value(answer)?;
             let entry = |(id, key, value): Taken| Entry {
                 id: Id::parse(&id),
@@ -95,7 +96,7 @@ impl Redis {
         for id in dead.iter().chain(delivered) {
             script.arg(id.in_redis());
         }
-        self.run(&script, patience, |_, answer| Ok(answer == Value::Int(1)))
+        self.run(&script, patience, |answer| Ok(answer == Value::Int(1)))
             .await
     }
 
@@ -107,9 +108,10 @@ impl Redis {
         key: &[u8],
         patience: Duration,
     ) -> Result<Option<Vec<u8>>, StoreError> {
-        let command = &redis::Cmd::hget(self.queue(queue, "pending"), key);
+        let name = self.queue(queue, "pending");
+        let command = &redis::Cmd::hget(&name, key);
         let found: Option<Vec<u8>> = self
-            .attempt(patience, move |live| async move {
+            .attempt(self.place(&name), patience, move |live| async move {
                 command.query_async(&mut live.connection()).await
             })
             .await?;
@@ -145,7 +147,7 @@ impl Redis {
         type Ends = Vec<(String, Vec<Vec<u8>>)>;
         let commands = &commands;
         let (waiting, first, last, time): (u64, Ends, Ends, (u64, u64)) = self
-            .attempt(patience, move |live| async move {
+            .attempt(self.place(stream), patience, move |live| async move {
                 commands.query_async(&mut live.connection()).await
             })
             .await?;

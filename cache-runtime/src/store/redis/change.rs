@@ -1,12 +1,13 @@
-//! Invalidating: one script that does all of it at once, and tells the near caches.
+//! Invalidating: one script that does all of it at once, and tells the near caches. In a cluster its parts follow each other, each wherever it belongs.
 
-use std::time::Duration;
+use std::slice::from_ref;
+use std::time::{Duration, Instant};
 
-use redis::{RedisError, Value};
+use redis::{Cmd, RedisError, Value};
 
-use super::link::Live;
+use super::nodes::{Connection, Zone};
 use super::scan::DOMAINS;
-use super::script::Script;
+use super::script::{Call, Script};
 use super::{Redis, TAGS, field_name, mark_of_key, milliseconds, tag_field};
 use crate::generations::{self, Field, ROOT};
 use crate::key::{Pattern, Reach, Target};
@@ -31,9 +32,9 @@ impl Redis {
         if targets.contains(&Target::All) {
             self.clear(mark, patience).await?;
         }
-        let change = Change::of(self, targets);
-        self.link.will_tell(&change.domains);
-        self.change(&change, targets, mark, patience).await?;
+        let change = Change::of(self, targets, mark);
+        self.will_tell(targets.iter().filter_map(domain_of));
+        self.change(&change, targets, patience).await?;
         if change.sweeps.is_empty() {
             return Ok(());
         }
@@ -41,22 +42,117 @@ impl Redis {
             self.sweep(pattern, patience).await?;
         }
         // Near caches that have heard of it may have read what the sweep had not reached yet.
-        self.change(&Change::default(), targets, Mark::Untouched, patience)
-            .await
+        let nothing = Change::nothing(Mark::Untouched);
+        self.change(&nothing, targets, patience).await
     }
 
-    /// Does all of `change` at once, and tells the near caches.
+    /// Does all of `change`, and tells the near caches.
     async fn change(
         &self,
         change: &Change<'_>,
         targets: &[Target],
-        mark: Mark,
         patience: Duration,
     ) -> Result<(), StoreError> {
-        let marks = match mark {
-            Mark::Untouched => &[][..],
-            Mark::Up { .. } | Mark::Down { .. } => &change.marks[..],
+        let done = match self.nodes.is_cluster() {
+            true => Box::pin(self.change_apart(change, targets, patience)).await,
+            false => {
+                let parts = Parts {
+                    scopes: &change.scopes,
+                    marks: &change.marks,
+                    names: [&change.fences, &change.entries],
+                    push: Some(targets),
+                };
+                self.tell(&self.changing(change.mark, parts), patience)
+                    .await
+            }
         };
+        match done {
+            Err(StoreError::Refused(why)) => {
+                self.delete(change, patience).await?;
+                match change.mark {
+                    // A mark cannot be put up, and an announcement is nothing without it. What is held off could not be stored now.
+                    Mark::Up {
+                        says: Busy::Announced,
+                        ..
+                    } => Err(StoreError::Refused(why)),
+                    _ => Ok(()),
+                }
+            }
+            done => done,
+        }
+    }
+
+    /// The same in a cluster. Marks come first: a load that takes its fence after the fences are gone, or sees the new generations, sees them too, as it asks for
+    /// them later. Whoever is told finds all of it done. What cannot be done keeps nothing else from being done.
+    ///
+    /// No command has more than one key: of a slot that moves, all of a script's keys would have to be on one side.
+    async fn change_apart(
+        &self,
+        change: &Change<'_>,
+        targets: &[Target],
+        patience: Duration,
+    ) -> Result<(), StoreError> {
+        let began = Instant::now();
+        let left = || patience.saturating_sub(began.elapsed());
+        let one = |parts| self.call(&self.changing(change.mark, parts));
+        let marks = change.marks.iter().map(|mark| {
+            one(Parts {
+                marks: from_ref(mark),
+                ..Parts::default()
+            })
+        });
+        let scopes = change.scopes.iter().map(|scope| {
+            one(Parts {
+                scopes: from_ref(scope),
+                ..Parts::default()
+            })
+        });
+        let mut done = Ok(());
+        for calls in [marks.collect(), scopes.collect::<Vec<_>>()] {
+            for reply in self.send(calls, left(), self.retries).await {
+                done = done.and(reply.and_then(|reply| reply.value().map(drop)));
+            }
+        }
+        done = done.and(self.remove(change, left()).await);
+        done.and(self.push(targets, left()).await)
+    }
+
+    /// The fence of a key goes before its entry: what is stored until then is removed with it.
+    async fn remove(&self, change: &Change<'_>, patience: Duration) -> Result<(), StoreError> {
+        let began = Instant::now();
+        let names = change.fences.iter().chain(&change.entries);
+        let commands = names.map(|name| self.command(name, Cmd::unlink(name)));
+        let replies = self.send(commands.collect(), patience, self.retries).await;
+        let mut in_order = true;
+        for reply in replies {
+            let reply = reply?;
+            in_order &= reply.at_once;
+            reply.value()?;
+        }
+        if in_order {
+            return Ok(());
+        }
+        // Where one was redirected the entry may have gone first.
+        let left = patience.saturating_sub(began.elapsed());
+        self.unlink(&change.entries, left).await
+    }
+
+    /// Counts a push, and sends it.
+    pub(super) async fn push(
+        &self,
+        targets: &[Target],
+        patience: Duration,
+    ) -> Result<(), StoreError> {
+        let parts = Parts {
+            push: Some(targets),
+            ..Parts::default()
+        };
+        self.tell(&self.changing(Mark::Untouched, parts), patience)
+            .await
+    }
+
+    /// A call of the script that does these parts.
+    fn changing(&self, mark: Mark, parts: Parts<'_>) -> Call {
         let (life, writer, says) = match mark {
             Mark::Untouched => (0, 0, Busy::No),
             Mark::Up {
@@ -67,85 +163,77 @@ impl Redis {
             Mark::Down { writer } => (0, writer, Busy::No),
         };
         let mut script = INVALIDATE.call();
-        script.key(self.pushes());
-        for (hash, _) in &change.scopes {
+        for (hash, _) in parts.scopes {
             script.key(hash);
         }
-        for (hash, _) in marks {
+        for (hash, _) in parts.marks {
             script.key(hash);
         }
-        script.key(&change.names);
+        for names in parts.names {
+            script.key(names);
+        }
+        if parts.push.is_some() {
+            script.key(self.pushes());
+        }
         script
-            .arg(self.channel())
-            .arg(near::encode(targets))
+            .arg(&self.channel)
+            .arg(parts.push.map(near::encode).unwrap_or_default())
             .arg(MOST_SCOPES)
-            .arg(change.scopes.len())
-            .arg(marks.len())
+            .arg(parts.scopes.len())
+            .arg(parts.marks.len())
             .arg(life)
             .arg(says as u8)
             .arg(MOST_MARKS);
-        for (_, field) in &change.scopes {
+        for (_, field) in parts.scopes {
             script
                 .arg(field_name(*field))
                 .arg(&fastrand::u64(..).to_le_bytes());
         }
-        for (_, name) in marks {
+        for (_, name) in parts.marks {
             script.arg([name, &writer.to_le_bytes()[..]].concat());
         }
-        let sent = self.run(&script, patience, |_, answer| Ok(answer)).await;
-        match sent {
-            Ok(Value::Int(_)) => Ok(()),
-            Ok(error) => {
-                self.link.cannot_push(&format!("{error:?}"));
-                Ok(())
-            }
-            Err(StoreError::Refused(why)) => {
-                self.delete(change, patience).await?;
-                match mark {
-                    // A mark cannot be put up, and an announcement is nothing without it. What is held off could not be stored now.
-                    Mark::Up {
-                        says: Busy::Announced,
-                        ..
-                    } => Err(StoreError::Refused(why)),
-                    _ => Ok(()),
-                }
-            }
-            Err(error) => Err(error),
+        script
+    }
+
+    async fn tell(&self, script: &Call, patience: Duration) -> Result<(), StoreError> {
+        match self.run(script, patience, Ok).await? {
+            Value::Int(_) => {}
+            error => self.cannot_push(&format!("{error:?}")),
         }
+        Ok(())
     }
 
     /// Out of memory, a server still deletes, though not in a script: whole hashes of generations go.
     async fn delete(&self, change: &Change<'_>, patience: Duration) -> Result<(), StoreError> {
         let hashes = change.scopes.iter().map(|(hash, _)| hash);
-        let names: Vec<&String> = change.names.iter().chain(hashes).collect();
-        if !names.is_empty() {
-            let unlink = &redis::Cmd::unlink(names);
-            self.attempt(patience, move |live| async move {
-                unlink.exec_async(&mut live.connection()).await
-            })
-            .await?;
-        }
-        let publish = &redis::Cmd::publish(self.channel(), near::everything());
-        let sent = self.attempt(patience, move |live| async move {
+        let names: Vec<String> = hashes
+            .chain(&change.fences)
+            .chain(&change.entries)
+            .cloned()
+            .collect();
+        self.unlink(&names, patience).await?;
+        let publish = &Cmd::publish(&self.channel, near::everything());
+        let home = self.place(&self.pushes());
+        let sent = self.attempt(home, patience, move |live| async move {
             publish.exec_async(&mut live.connection()).await
         });
         if let Err(StoreError::Refused(error)) = sent.await {
-            self.link.cannot_push(&error);
+            self.cannot_push(&error);
         }
         Ok(())
     }
 }
 
-/// Makes whole domains old, by their hashes of generations, and all that is kept near.
+/// Makes whole domains of one server old, by their hashes of generations, and all that is kept near.
 pub(super) async fn outdate(
-    live: &Live,
+    mut connection: Connection,
     hashes: &[String],
     pushes: &str,
     channel: &str,
 ) -> Result<(), RedisError> {
     for hashes in hashes.chunks(DOMAINS) {
         let mut script = INVALIDATE.call();
-        script.key(pushes).key(hashes);
+        script.key(hashes).key(pushes);
         script
             .arg(channel)
             .arg(near::encode(&[Target::All]))
@@ -157,13 +245,13 @@ pub(super) async fn outdate(
             let generation = fastrand::u64(..).to_le_bytes();
             script.arg(field_name(ROOT)).arg(&generation);
         }
-        match script.invoke::<Value>(live).await {
+        match script.invoke_over::<Value>(connection.clone()).await {
             Err(error) if error.is_io_error() => return Err(error),
             // As in `delete`.
             Err(_) => {
                 let mut deleting = redis::pipe();
                 deleting.unlink(hashes).publish(channel, near::everything());
-                deleting.exec_async(&mut live.connection()).await?;
+                deleting.exec_async(&mut connection).await?;
             }
             Ok(_) => {}
         }
@@ -171,68 +259,101 @@ pub(super) async fn outdate(
     Ok(())
 }
 
+/// The domain of what `target` names, or that of tags; of everything there is no one domain.
+fn domain_of(target: &Target) -> Option<&str> {
+    match target {
+        Target::Tag(_) | Target::Tags => Some(TAGS),
+        Target::Pattern(pattern) => Some(generations::domain(pattern.as_str())),
+        Target::All => None,
+    }
+}
+
+/// Parts of what an invalidation does, for one call of the script.
+#[derive(Clone, Copy, Default)]
+struct Parts<'a> {
+    scopes: &'a [(String, Field)],
+    marks: &'a [(String, Vec<u8>)],
+    /// To remove.
+    names: [&'a [String]; 2],
+    /// What is pushed to the near caches.
+    push: Option<&'a [Target]>,
+}
+
 /// What an invalidation does, by the names in Redis.
-#[derive(Default)]
 struct Change<'a> {
-    /// Hashes of generations of all that it names.
-    domains: Vec<String>,
+    mark: Mark,
     /// Hashes of generations, and the field to set anew.
     scopes: Vec<(String, Field)>,
     /// Hashes of marks, and what to mark there.
     marks: Vec<(String, Vec<u8>)>,
     /// Keys to remove.
-    names: Vec<String>,
+    fences: Vec<String>,
+    entries: Vec<String>,
     /// Patterns that no scope stands for.
     sweeps: Vec<&'a Pattern>,
 }
 
-impl Redis {
-    /// The hash of generations of what `target` names; of everything there is no one hash.
-    fn hash_of(&self, target: &Target) -> Option<String> {
-        match target {
-            Target::Tag(_) | Target::Tags => Some(self.tags()),
-            Target::Pattern(pattern) => Some(self.domain(generations::domain(pattern.as_str()))),
-            Target::All => None,
-        }
-    }
-}
-
 impl<'a> Change<'a> {
-    fn of(redis: &Redis, targets: &'a [Target]) -> Self {
-        let mut change = Self::default();
+    fn of(redis: &Redis, targets: &'a [Target], mark: Mark) -> Self {
+        let mut change = Self::nothing(mark);
         for target in targets {
-            change.domains.extend(redis.hash_of(target));
             match target {
-                Target::Tag(tag) => change.scope(redis.tags(), redis.marks(TAGS), tag_field(tag)),
-                Target::Tags => change.scope(redis.tags(), redis.marks(TAGS), ROOT),
+                Target::Tag(tag) => change.tags(redis, tag_field(tag)),
+                Target::Tags => change.tags(redis, ROOT),
                 // Its domains are not known here: see `clear`.
                 Target::All => {}
-                Target::Pattern(pattern) => {
-                    let text = pattern.as_str();
-                    let marks = redis.marks(generations::domain(text));
-                    match &pattern.reach() {
-                        Reach::Exact => {
-                            change.names.extend([redis.entry(text), redis.fence(text)]);
-                            change.marks.push((marks, mark_of_key(text)));
-                        }
-                        Reach::Partial => {
-                            change.marks.push((marks, field_name(ROOT)));
-                            change.sweeps.push(pattern);
-                        }
-                        reach @ Reach::Scope { domain, .. } => change.scope(
-                            redis.domain(domain),
-                            marks,
-                            generations::scope_of(reach).unwrap_or(ROOT),
-                        ),
-                    }
-                }
+                Target::Pattern(pattern) => change.pattern(redis, pattern),
             }
         }
         change
     }
 
-    fn scope(&mut self, generations: String, marks: String, field: Field) {
-        self.scopes.push((generations, field));
-        self.marks.push((marks, field_name(field)));
+    fn nothing(mark: Mark) -> Self {
+        Self {
+            mark,
+            scopes: Vec::new(),
+            marks: Vec::new(),
+            fences: Vec::new(),
+            entries: Vec::new(),
+            sweeps: Vec::new(),
+        }
+    }
+
+    fn tags(&mut self, redis: &Redis, field: Field) {
+        for zone in redis.nodes.zones() {
+            self.scopes.push((redis.tags(zone), field));
+            self.mark(redis, zone, TAGS, field_name(field));
+        }
+    }
+
+    fn pattern(&mut self, redis: &Redis, pattern: &'a Pattern) {
+        let text = pattern.as_str();
+        let domain = generations::domain(text);
+        match &pattern.reach() {
+            Reach::Exact => {
+                self.fences.push(redis.fence(text));
+                self.entries.push(redis.entry(text));
+                self.mark(redis, redis.zone(text), domain, mark_of_key(text));
+            }
+            Reach::Partial => {
+                for zone in redis.nodes.zones() {
+                    self.mark(redis, zone, domain, field_name(ROOT));
+                }
+                self.sweeps.push(pattern);
+            }
+            reach @ Reach::Scope { domain, .. } => {
+                let field = generations::scope_of(reach).unwrap_or(ROOT);
+                for zone in redis.nodes.zones() {
+                    self.scopes.push((redis.domain(zone, domain), field));
+                    self.mark(redis, zone, domain, field_name(field));
+                }
+            }
+        }
+    }
+
+    fn mark(&mut self, redis: &Redis, zone: Zone, domain: &str, name: Vec<u8>) {
+        if self.mark != Mark::Untouched {
+            self.marks.push((redis.marks(zone, domain), name));
+        }
     }
 }

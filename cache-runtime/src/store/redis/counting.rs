@@ -27,10 +27,10 @@ impl Redis {
             .arg(milliseconds(counting.life))
             .arg(u8::from(counting.prolongs));
         let script = &script;
-        self.attempt_once(
-            patience,
-            move |live| async move { script.invoke(&live).await },
-        )
+        let place = self.place_of(script);
+        self.attempt_once(place, patience, move |live| async move {
+            script.invoke(&live).await
+        })
         .await
     }
 
@@ -39,8 +39,9 @@ impl Redis {
         key: &Key,
         patience: Duration,
     ) -> Result<Option<i64>, StoreError> {
-        let get = &Cmd::get(self.counter_of(key));
-        self.attempt(patience, move |live| async move {
+        let name = self.counter_of(key);
+        let get = &Cmd::get(&name);
+        self.attempt(self.place(&name), patience, move |live| async move {
             get.query_async(&mut live.connection()).await
         })
         .await
@@ -70,7 +71,8 @@ impl Redis {
             .arg(n)
             .arg(u8::from(limit.is_sliding()));
         let script = &script;
-        self.attempt_once(patience, move |live| async move {
+        let place = self.place_of(script);
+        self.attempt_once(place, patience, move |live| async move {
             let (allowed, remaining, retry, reset): (bool, u32, i64, u64) =
                 script.invoke(&live).await?;
             Ok(Allowance {

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use redis::ConnectionAddr;
+use redis::{Cmd, ConnectionAddr, Value};
 
-use super::scan::glob;
+use super::nodes::Place;
 use super::{Redis, server};
 use crate::examine::{ServerFacts, Weight};
 use crate::key::Key;
@@ -18,7 +18,7 @@ impl Redis {
     /// How long a `PING` takes.
     pub(crate) async fn ping(&self, patience: Duration) -> Result<Duration, StoreError> {
         let ping = &redis::cmd("PING");
-        self.attempt(patience, move |live| async move {
+        self.attempt(Place::Home, patience, move |live| async move {
             let asked = Instant::now();
             ping.exec_async(&mut live.connection()).await?;
             Ok(asked.elapsed())
@@ -29,23 +29,24 @@ impl Redis {
     /// What the server says of itself, and how it is spoken to.
     pub(crate) async fn facts(&self, patience: Duration) -> Result<ServerFacts, StoreError> {
         let info = &redis::cmd("INFO");
-        let (info, address): (String, _) = self
-            .attempt(patience, move |live| async move {
-                let told = info.query_async(&mut live.connection()).await?;
-                Ok((told, live.address().clone()))
+        let (info, (node, address)): (String, _) = self
+            .attempt(Place::Home, patience, move |live| async move {
+                let info = info.query_async(&mut live.connection()).await?;
+                let address = live.live.address().clone();
+                Ok((info, (live.node, address)))
             })
             .await?;
         let fields = info
             .lines()
             .filter_map(|line| line.trim_end().split_once(':'));
-        let spoken_to = self.link.server();
+        let spoken_to = node.link.server();
         Ok(ServerFacts {
             local: is_local(&address),
             tls: server::is_tls(&address),
             address: address.to_string(),
             password: spoken_to.redis_settings().password().is_some(),
             prefix: self.prefix.trim_end_matches(':').to_owned(),
-            pushes_refused: self.link.was_refused_pushing(),
+            pushes_refused: self.was_refused_pushing(),
             info: fields
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .collect(),
@@ -61,44 +62,35 @@ impl Redis {
         if keys.is_empty() {
             return Ok(Vec::new());
         }
-        let mut commands = redis::pipe();
+        let mut commands = Vec::with_capacity(2 * keys.len());
         for key in keys {
             let name = self.entry(key.as_str());
-            commands.strlen(&name).pttl(&name);
+            commands.push(self.command(&name, Cmd::strlen(&name)));
+            commands.push(self.command(&name, Cmd::pttl(&name)));
         }
+        let replies = self.send(commands, patience, self.retries).await;
+        let values: Result<Vec<Value>, StoreError> =
+            replies.into_iter().map(|reply| Ok(reply?.value)).collect();
+        let values = values?;
+        let (pairs, _) = values.as_chunks::<2>();
         // What is no string has no length of one.
-        commands.ignore_errors();
-        let commands = &commands;
-        let answers: Vec<redis::RedisResult<i64>> = self
-            .attempt(patience, move |live| async move {
-                commands.query_async(&mut live.connection()).await
-            })
-            .await?;
-        let (pairs, _) = answers.as_chunks::<2>();
-        let weight = |[bytes, life]: &[redis::RedisResult<i64>; 2]| Weight {
-            bytes: bytes
-                .as_ref()
-                .ok()
-                .and_then(|bytes| u64::try_from(*bytes).ok()),
-            lasting: matches!(life, Ok(-1)),
+        let weight = |[bytes, life]: &[Value; 2]| Weight {
+            bytes: match bytes {
+                Value::Int(bytes) => u64::try_from(*bytes).ok(),
+                _ => None,
+            },
+            lasting: *life == Value::Int(-1),
         };
         Ok(pairs.iter().map(weight).collect())
     }
 
     /// Removes every name under the prefix, also those that are no entries.
     pub(crate) async fn erase(&self, patience: Duration) -> Result<(), StoreError> {
-        let names = format!("{}*", glob(&self.prefix));
-        let mut cursor = 0;
-        loop {
-            let (next, found) = self.scan(cursor, &names, patience).await?;
-            if !found.is_empty() {
-                self.unlink(&found, patience).await?;
-            }
-            if next == 0 {
-                return Ok(());
-            }
-            cursor = next;
+        let mut walk = self.walk(self.all_names(), patience);
+        while let Some(found) = walk.next().await? {
+            self.unlink(&found, patience).await?;
         }
+        Ok(())
     }
 }
 

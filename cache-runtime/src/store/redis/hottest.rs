@@ -37,10 +37,10 @@ impl Redis {
         }
         let script = &script;
         // Not again: it would be counted twice.
-        self.attempt_once(
-            patience,
-            move |live| async move { script.invoke(&live).await },
-        )
+        let place = self.place_of(script);
+        self.attempt_once(place, patience, move |live| async move {
+            script.invoke(&live).await
+        })
         .await
     }
 
@@ -52,8 +52,9 @@ impl Redis {
         patience: Duration,
     ) -> Result<Vec<String>, StoreError> {
         let last = isize::try_from(most).unwrap_or(isize::MAX) - 1;
-        let command = &Cmd::zrevrange(self.hottest_of(template), 0, last);
-        self.attempt(patience, move |live| async move {
+        let name = self.hottest_of(template);
+        let command = &Cmd::zrevrange(&name, 0, last);
+        self.attempt(self.place(&name), patience, move |live| async move {
             command.query_async(&mut live.connection()).await
         })
         .await

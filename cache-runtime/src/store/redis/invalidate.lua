@@ -1,11 +1,11 @@
--- Makes things old, all at once; puts or removes the writer's marks; and tells the near caches.
--- KEYS: number of pushes, hashes of generations, hashes of marks, keys to remove
--- ARGV: channel, push, most fields of a hash of generations, number of generations, number of marks,
+-- Makes things old, all at once; puts or removes the writer's marks; and tells the near caches. In a cluster it is called for each part by itself.
+-- KEYS: hashes of generations, hashes of marks, keys to remove[, number of pushes]
+-- ARGV: channel, push or '' for none, most fields of a hash of generations, number of generations, number of marks,
 --       life of the marks in ms (0: remove them), what they say (1 held off, 2 announced),
 --       most marks of a domain, then for each generation its field and its new value, and the marks
 -- Returns 1, or what kept the push from being sent.
 local scopes, marks, life = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local key, arg = 1, 8
+local key, arg = 0, 8
 
 for _ = 1, scopes do
   key, arg = key + 1, arg + 2
@@ -49,9 +49,11 @@ for _ = 1, marks do
   end
 end
 
-for i = key + 1, #KEYS do redis.call('UNLINK', KEYS[i]) end
+local pushes = ARGV[2] ~= '' and KEYS[#KEYS]
+for i = key + 1, #KEYS - (pushes and 1 or 0) do redis.call('UNLINK', KEYS[i]) end
 
+if not pushes then return 1 end
 -- Last, so that whoever hears of it finds all of it done.
-local number = redis.call('INCR', KEYS[1])
+local number = redis.call('INCR', pushes)
 local sent = redis.pcall('PUBLISH', ARGV[1], number .. ' ' .. ARGV[2])
 return type(sent) == 'table' and sent.err or 1

@@ -1,12 +1,10 @@
 //! Runs of scheduled jobs: one hash for who runs, one stream for what became of the runs.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
-use redis::{Pipeline, RedisError, Value};
+use redis::{Cmd, RedisError, Value};
 
-use super::link::Live;
 use super::script::{Call, Script};
 use super::{Redis, milliseconds, unexpected};
 use crate::jobs::history::{JobOutcome, JobRecord, KEPT, time};
@@ -45,7 +43,7 @@ impl Redis {
             .arg(KEPT)
             .arg(milliseconds(KEPT_FOR))
             .arg(u8::from(claim.known));
-        self.run(&script, patience, |_, answer| {
+        self.run(&script, patience, |answer| {
             let (now, last, said): (u64, u64, String) = redis::from_redis_value(answer)?;
             let said = match said.as_str() {
                 "yours" => Said::Yours,
@@ -65,7 +63,7 @@ impl Redis {
         patience: Duration,
     ) -> Result<bool, StoreError> {
         let script = self.change_run(run, lease);
-        self.run(&script, patience, |_, answer| Ok(answer == Value::Int(1)))
+        self.run(&script, patience, |answer| Ok(answer == Value::Int(1)))
             .await
     }
 
@@ -82,7 +80,7 @@ impl Redis {
             .arg(took.unwrap_or_default())
             .arg(record.outcome.error())
             .arg(&record.figures);
-        self.run(&script, patience, |_, _| Ok(())).await
+        self.run(&script, patience, |_| Ok(())).await
     }
 
     pub(crate) async fn runs(
@@ -92,7 +90,7 @@ impl Redis {
     ) -> Result<Vec<JobRecord>, StoreError> {
         let mut script = self.about(&RUNS, job);
         script.arg(KEPT);
-        self.run(&script, patience, |_, answer| {
+        self.run(&script, patience, |answer| {
             let (open, ended): (Fields, Vec<(String, Fields)>) = redis::from_redis_value(answer)?;
             let ended = ended.into_iter().map(|(_, fields)| fields);
             let all = std::iter::once(open).chain(ended);
@@ -109,21 +107,12 @@ impl Redis {
     ) -> Result<Cleaned, StoreError> {
         let (next, mut names) = self.entries(cursor, patience).await?;
         let seen = names.len();
-        let mut commands = Pipeline::with_capacity(seen);
-        for name in &names {
-            commands.pttl(name);
-        }
-        let commands = &commands;
-        let lives: Vec<i64> = match seen {
-            0 => Vec::new(),
-            _ => {
-                let ask =
-                    async |live: Arc<Live>| commands.query_async(&mut live.connection()).await;
-                self.attempt(patience, ask).await?
-            }
-        };
-        let mut lives = lives.into_iter();
-        names.retain(|_| lives.next() == Some(LASTING));
+        let commands = names.iter().map(|name| self.command(name, Cmd::pttl(name)));
+        let replies = self.send(commands.collect(), patience, self.retries).await;
+        let lives: Result<Vec<Value>, StoreError> =
+            replies.into_iter().map(|reply| reply?.value()).collect();
+        let mut lives = lives?.into_iter();
+        names.retain(|_| lives.next() == Some(Value::Int(LASTING)));
         if !names.is_empty() {
             // One that was stored with an expiry meanwhile costs a miss.
             self.unlink(&names, patience).await?;

@@ -29,13 +29,13 @@ impl Redis {
             .arg(milliseconds(asked.life).max(1))
             .arg(u8::from(asked.waits))
             .arg(ticket.fence);
-        let script = &script;
-        self.attempt(patience, move |live| async move {
-            if asked.waits {
-                // Before it is asked, so that no end is missed.
-                live.hear_wakes(&self.link).await;
-            }
-            let said: String = script.invoke(&live).await?;
+        // Before it is asked, so that no end is missed.
+        let patience = match asked.waits {
+            true => self.hear_wakes(patience).await,
+            false => patience,
+        };
+        self.run(&script, patience, |answer| {
+            let said: String = redis::from_redis_value(answer)?;
             match said.as_str() {
                 "led" => Ok(Lead::Led),
                 "free" => Ok(Lead::Free),
@@ -86,9 +86,9 @@ impl Redis {
             .arg(token)
             .arg(life)
             .arg(failed)
-            .arg(self.link.wake_channel())
+            .arg(&self.wake_channel)
             .arg(key.as_str());
-        self.run(&script, patience, |_, answer| Ok(answer == Value::Int(1)))
+        self.run(&script, patience, |answer| Ok(answer == Value::Int(1)))
             .await
     }
 

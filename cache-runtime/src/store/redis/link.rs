@@ -78,16 +78,14 @@ impl Live {
     }
 
     /// Asks the server for a proof that no push is outstanding; those that were missed make everything old.
-    #[cfg(feature = "http")]
-    pub(crate) async fn prove(&self, link: &Link) -> Result<bool, RedisError> {
-        link.shared.prove(self.connection(), &self.heard).await?;
-        Ok(true)
+    pub(crate) async fn prove(&self, link: &Link) -> Result<(), RedisError> {
+        link.shared.prove(self.connection(), &self.heard).await
     }
 
     /// Sees to it that this connection hears of other instances' loads that ended. Where it cannot, those that wait look now and then.
     pub(crate) async fn hear_wakes(&self, link: &Link) {
         let subscribe = async {
-            let done = self.connection().subscribe(link.wake_channel()).await;
+            let done = self.connection().subscribe(&link.shared.wake_channel).await;
             done.is_ok()
         };
         self.wakes.get_or_init(|| subscribe).await;
@@ -116,12 +114,11 @@ pub(crate) struct Link {
 
 struct Shared {
     client: Client,
-    settings: Settings,
+    settings: Arc<Settings>,
+    role: Role,
     /// Channels are the server's, not a database's.
     channel: String,
     wake_channel: String,
-    wakes: Arc<Wakes>,
-    cannot_push: AtomicBool,
     told: retelling::Told,
     /// Attempts to connect since an operation has last succeeded.
     fruitless: AtomicU32,
@@ -130,6 +127,17 @@ struct Shared {
     down: AtomicBool,
     /// Why there is no connection, or was none.
     why: Mutex<Option<String>>,
+}
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// To a server that is by itself.
+    Only,
+    /// To a node of a cluster.
+    Node,
+    /// The same, to hear there of what is pushed.
+    Home,
 }
 
 /// How a connection is made.
@@ -145,17 +153,18 @@ pub(crate) struct Settings {
     /// Of all names in Redis; with its `:`, or empty.
     pub(crate) prefix: String,
     pub(crate) near: Arc<Near>,
+    /// Who waits for other instances' loads.
+    pub(crate) wakes: Wakes,
     pub(crate) trips: Trips,
 }
 
 impl Link {
-    pub(crate) fn new(client: Client, settings: Settings) -> Self {
+    pub(crate) fn new(client: Client, settings: Arc<Settings>, role: Role) -> Self {
         let database = client.get_connection_info().redis_settings().db();
         let shared = Shared {
-            channel: format!("{}@{database}", pushes(&settings.prefix)),
-            wake_channel: format!("{}%wake@{database}", settings.prefix),
-            wakes: Arc::default(),
-            cannot_push: AtomicBool::new(false),
+            channel: channel(&settings.prefix, database),
+            wake_channel: wake_channel(&settings.prefix, database),
+            role,
             told: retelling::Told::default(),
             fruitless: AtomicU32::new(0),
             client,
@@ -169,15 +178,6 @@ impl Link {
             keeping_up: Mutex::new(None),
             proving: Mutex::new(None),
         }
-    }
-
-    pub(crate) fn near(&self) -> &Arc<Near> {
-        &self.shared.settings.near
-    }
-
-    /// How long operations take.
-    pub(crate) fn trips(&self) -> &Trips {
-        &self.shared.settings.trips
     }
 
     /// The connection. Waits only for the very first attempt; the caller sets the deadline.
@@ -199,16 +199,6 @@ impl Link {
             Ok(State::Live(live)) => Ok(live.clone()),
             _ => Err(NotConnected),
         }
-    }
-
-    /// Who waits for other instances' loads.
-    pub(crate) fn wakes(&self) -> &Wakes {
-        &self.shared.wakes
-    }
-
-    /// Where it is told that a load ended.
-    pub(crate) fn wake_channel(&self) -> &str {
-        &self.shared.wake_channel
     }
 
     /// Whether the circuit is open: there is no connection, and one is being made.
@@ -289,29 +279,9 @@ impl Link {
         }
     }
 
-    /// The server did an invalidation, and would not push it.
-    pub(crate) fn cannot_push(&self, answer: &str) {
-        if !self.shared.cannot_push.swap(true, Ordering::Relaxed) {
-            let answer = server::without_user(answer);
-            tracing::error!(server = %self.shared, answer, "invalidations cannot be pushed, so that other instances' near caches hear of them late: allow this user to publish on the cache's channel");
-        }
-    }
-
-    /// Whether a push was refused so.
-    #[cfg(feature = "cli")]
-    pub(super) fn was_refused_pushing(&self) -> bool {
-        self.shared.cannot_push.load(Ordering::Relaxed)
-    }
-
     /// How the server is spoken to.
-    #[cfg(feature = "cli")]
     pub(super) fn server(&self) -> &redis::ConnectionInfo {
         self.shared.client.get_connection_info()
-    }
-
-    /// Where invalidations are pushed.
-    pub(crate) fn channel(&self) -> &str {
-        &self.shared.channel
     }
 
     /// One task connects and watches. It ends with the runtime that it was spawned on, as its connection does, and then another caller's
@@ -432,16 +402,21 @@ impl Shared {
         let address = info.addr().clone();
         let heard = Arc::new(AtomicU64::new(0));
         let (mut connection, can_push) = self.open(info, heard.clone()).await.map_err(described)?;
-        // The look-up is the probe: a server that loads its data, or a cluster that is down, tells of itself all the same.
-        let (server, replication, _): (String, String, Value) = redis::pipe()
+        let can_push = can_push && self.role != Role::Node;
+        let (server, replication): (String, String) = redis::pipe()
             .cmd("INFO")
             .arg("server")
             .cmd("INFO")
             .arg("replication")
-            .get(pushes(&self.settings.prefix))
             .query_async(&mut connection)
             .await
             .map_err(described)?;
+        if self.role == Role::Only && field(&server, "redis_mode") == Some("cluster") {
+            return Err(
+                "the server is a node of a cluster: name it with redis_cluster or REDIS_CLUSTER, and not as a single server".to_owned(),
+            );
+        }
+        self.probe(&mut connection).await.map_err(described)?;
         let run = field(&server, "run_id").ok_or("the server has no run id")?;
         let history = field(&replication, "master_replid").unwrap_or_default();
         if field(&replication, "role") != Some("master") {
@@ -475,25 +450,36 @@ impl Shared {
         Ok(live)
     }
 
+    /// A look-up: a server that loads its data, or a cluster that is down, tells of itself all the same.
+    async fn probe(&self, connection: &mut MultiplexedConnection) -> Result<(), RedisError> {
+        let name = pushes(&self.settings.prefix);
+        let looked: Result<Value, _> = redis::Cmd::get(name).query_async(connection).await;
+        match looked {
+            // A node of a cluster that serves other slots is well.
+            Err(error) if error.redirect_node().is_none() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// A connection that pushes, where the server can (RESP3, Redis 6).
     async fn open(
         &self,
         info: ConnectionInfo,
         heard: Arc<AtomicU64>,
     ) -> Result<(MultiplexedConnection, bool), RedisError> {
-        let (near, channel) = (self.settings.near.clone(), self.channel.clone());
-        let (wakes, wake_channel) = (self.wakes.clone(), self.wake_channel.clone());
+        let (settings, channel) = (self.settings.clone(), self.channel.clone());
+        let wake_channel = self.wake_channel.clone();
         // Called in order, and before the answers that follow on this connection are handed out.
         let hear = move |push: PushInfo| {
             if let (PushKind::Message, [Value::BulkString(from), Value::BulkString(push)]) =
                 (&push.kind, &push.data[..])
             {
                 if *from == channel.as_bytes() {
-                    near.hear(push, &heard);
+                    settings.near.hear(push, &heard);
                 } else if *from == wake_channel.as_bytes()
                     && let Ok(key) = std::str::from_utf8(push)
                 {
-                    wakes.wake(key);
+                    settings.wakes.wake(key);
                 }
             }
             Ok::<_, SendError>(())
@@ -552,6 +538,16 @@ impl Shared {
     }
 }
 
+/// Where invalidations are pushed.
+pub(super) fn channel(prefix: &str, database: i64) -> String {
+    format!("{}@{database}", pushes(prefix))
+}
+
+/// Where it is told that a load ended.
+pub(super) fn wake_channel(prefix: &str, database: i64) -> String {
+    format!("{prefix}%wake@{database}")
+}
+
 fn speaks_no_resp3(error: &RedisError) -> bool {
     error.kind() == redis::ErrorKind::RESP3NotSupported
         || error.code() == Some("NOPROTO")
@@ -565,7 +561,7 @@ pub(super) fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
 }
 
 /// What an error is, without what the server says of it, which may repeat what it was sent.
-fn described_unsaid(error: &RedisError) -> String {
+pub(super) fn described_unsaid(error: &RedisError) -> String {
     if error.kind() == redis::ErrorKind::AuthenticationFailed {
         return "user or password refused".to_owned();
     }

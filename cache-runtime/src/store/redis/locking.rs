@@ -28,13 +28,13 @@ impl Redis {
             .arg(milliseconds(asked.life))
             .arg(u8::from(asked.waits))
             .arg(milliseconds(FENCE_LIFE));
-        let script = &script;
-        self.attempt(patience, move |live| async move {
-            if asked.waits {
-                // Before it is asked, so that no end is missed.
-                live.hear_wakes(&self.link).await;
-            }
-            let (fence, left): (u64, u64) = script.invoke(&live).await?;
+        // Before it is asked, so that no end is missed.
+        let patience = match asked.waits {
+            true => self.hear_wakes(patience).await,
+            false => patience,
+        };
+        self.run(&script, patience, |answer| {
+            let (fence, left): (u64, u64) = redis::from_redis_value(answer)?;
             Ok(match fence {
                 0 => Taken::Held(Duration::from_millis(left)),
                 fence => Taken::Yes(fence),
@@ -57,9 +57,9 @@ impl Redis {
             .arg(token)
             .arg(milliseconds(lease))
             .arg(milliseconds(FENCE_LIFE))
-            .arg(self.link.wake_channel())
+            .arg(&self.wake_channel)
             .arg(name);
-        self.run(&script, patience, |_, answer| Ok(answer == Value::Int(1)))
+        self.run(&script, patience, |answer| Ok(answer == Value::Int(1)))
             .await
     }
 

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
-use redis::aio::ConnectionLike;
-use redis::{Pipeline, RedisError, Value};
+use redis::Cmd;
 use tokio::runtime::Handle;
 
 use super::link::Live;
 use super::many::{found, life};
-use super::{RELIED_ON, ROOT_NAME, Redis, tag_field, unexpected};
-use crate::generations::{self, Stamp, Stamping};
+use super::nodes::Node;
+use super::sending::{Command, Reply, refused};
+use super::told::Told;
+use super::{RELIED_ON, ROOT_NAME, Redis, tag_field};
+use crate::generations::{self, Field, Stamp};
 use crate::key::{Key, Tag};
 use crate::store::{Address, Seen, StoreError};
 use crate::together::{Asked, Lead, Tick, Together, Waiting, Watch};
@@ -74,25 +75,8 @@ async fn look_up(
     loop {
         let all: Vec<_> = batch.iter().map(|one| one.request.address()).collect();
         let seen = redis.read_many(&all, patience).await;
-        match seen {
-            Ok(seen) => {
-                for (one, seen) in batch.into_iter().zip(seen) {
-                    one.answer(Ok(seen));
-                }
-            }
-            // One name that cannot be read is no fault of the others.
-            Err(StoreError::Refused(_)) if batch.len() > 1 => {
-                let each = batch.into_iter().map(async |one| {
-                    let seen = redis.read_alone(one.request.address(), patience).await;
-                    one.answer(seen);
-                });
-                join_all(each).await;
-            }
-            Err(error) => {
-                for one in batch {
-                    one.answer(Err(error.clone()));
-                }
-            }
+        for (one, seen) in batch.into_iter().zip(seen) {
+            one.answer(seen);
         }
         match lead.batch() {
             Some(next) => batch = next,
@@ -123,7 +107,11 @@ impl Redis {
         at: Address<'_>,
         patience: Duration,
     ) -> Result<Seen, StoreError> {
-        let answer = match self.lookups.ask(|| Wanted::of(at)) {
+        // Those that wait together wait for one node.
+        let Some(node) = self.node_of(at.key) else {
+            return Box::pin(self.read_alone(at, patience)).await;
+        };
+        let answer = match node.lookups.ask(|| Wanted::of(at)) {
             Asked::Leads(lead) => {
                 let _turn = Turn {
                     redis: self.clone(),
@@ -152,72 +140,80 @@ impl Redis {
         }
     }
 
+    /// The node that has all that a look-up of `key` asks for; `None` where there are two, or none is known.
+    pub(super) fn node_of(&self, key: &Key) -> Option<Arc<Node>> {
+        if !self.nodes.is_cluster() {
+            return self.nodes.known(self.nodes.slot(&[]));
+        }
+        let key = key.as_str();
+        let known = |name: String| self.nodes.known(self.nodes.slot(name.as_bytes()));
+        let node = known(self.entry(key))?;
+        let other = known(self.tags(self.zone(key)))?;
+        Arc::ptr_eq(&node, &other).then_some(node)
+    }
+
     async fn read_alone(&self, at: Address<'_>, patience: Duration) -> Result<Seen, StoreError> {
-        let mut commands = Pipeline::with_capacity(4);
-        commands.get(self.entry(at.key.as_str()));
+        let mut commands = Vec::with_capacity(4);
+        let entry = self.entry(at.key.as_str());
+        commands.push(self.command(&entry, Cmd::get(&entry)));
         if at.lives {
-            commands.pttl(self.entry(at.key.as_str()));
+            commands.push(self.command(&entry, Cmd::pttl(&entry)));
         }
         self.generations(&mut commands, at);
-        let commands = &commands;
-        self.attempt(patience, move |live| async move {
-            let answers = live
-                .connection()
-                .req_packed_commands(commands, 0, commands.len())
-                .await?;
-            let mut answers = answers.into_iter();
-            let entry = found(answers.next().unwrap_or(Value::Nil))?;
-            let lives = if at.lives { answers.next() } else { None };
-            let lives = lives.as_ref().and_then(life);
-            Ok(Seen {
-                entry,
-                stamp: stamp(&live, answers)?,
-                lives,
-            })
+        let mut replies = self
+            .send(commands, patience, self.retries)
+            .await
+            .into_iter();
+        let mut next = || replies.next().unwrap_or(Err(StoreError::Unreachable));
+        let Reply { value, by, .. } = next()?;
+        let entry = found(value).map_err(|error| refused(&error))?;
+        let lives = match at.lives {
+            true => life(&next()?.value),
+            false => None,
+        };
+        let stamp = stamp(&by, replies)?;
+        Ok(Seen {
+            entry,
+            stamp,
+            lives,
         })
-        .await
     }
 
     /// Asks for the generations of all scopes that `at` lies in: one hash for the domain, one for tags.
-    pub(super) fn generations(&self, commands: &mut Pipeline, at: Address<'_>) {
+    fn generations(&self, commands: &mut Vec<Command>, at: Address<'_>) {
         let key = at.key.as_str();
-        let command = commands
-            .cmd("HMGET")
-            .arg(self.domain(generations::domain(key)))
-            .arg(ROOT_NAME);
-        for field in generations::scopes(key) {
-            command.arg(&field.to_le_bytes()[..]);
-        }
-        if !at.tags.is_empty() {
-            let command = commands.cmd("HMGET").arg(self.tags()).arg(ROOT_NAME);
-            for tag in at.tags {
-                command.arg(&tag_field(tag).to_le_bytes()[..]);
+        let zone = self.zone(key);
+        let mut ask = |hash: String, fields: &mut dyn Iterator<Item = Field>| {
+            let mut command = redis::cmd("HMGET");
+            command.arg(&hash).arg(ROOT_NAME);
+            for field in fields {
+                command.arg(&field.to_le_bytes()[..]);
             }
+            commands.push(self.command(&hash, command));
+        };
+        let scopes = generations::scopes(key);
+        ask(
+            self.domain(zone, generations::domain(key)),
+            &mut scopes.into_iter(),
+        );
+        if !at.tags.is_empty() {
+            ask(self.tags(zone), &mut at.tags.iter().map(tag_field));
         }
     }
 }
 
 /// The stamp of what the `HMGET`s answered; `None` while a root is missing.
-pub(super) fn stamp(
-    live: &Live,
-    answers: impl Iterator<Item = Value>,
-) -> Result<Option<Stamp>, RedisError> {
-    let mut stamp = Stamping::new(live.incarnation());
-    for hash in answers {
-        let hash = match hash {
-            Value::Array(hash) => hash,
-            Value::ServerError(error) => return Err(error.into()),
-            other => return Err(unexpected(&other)),
-        };
-        if matches!(hash.first(), None | Some(Value::Nil)) {
+fn stamp(
+    entry: &Live,
+    replies: impl Iterator<Item = Result<Reply, StoreError>>,
+) -> Result<Option<Stamp>, StoreError> {
+    let replies = replies.collect::<Result<Vec<_>, _>>()?;
+    let mut stamp = Told::beside(entry);
+    for reply in &replies {
+        stamp.by(&reply.by);
+        let has_root = stamp.hash(&reply.value).map_err(|error| refused(&error))?;
+        if !has_root {
             return Ok(None);
-        }
-        for generation in hash {
-            match generation {
-                Value::BulkString(bytes) => stamp.add(&bytes),
-                Value::Nil => stamp.add(&[]),
-                other => return Err(unexpected(&other)),
-            }
         }
     }
     Ok(Some(stamp.finish()))

@@ -1,29 +1,40 @@
-//! Many keys in one round trip: look-ups, and scripts that are called once for each key.
+//! Look-ups of many keys: one round trip to each node that has any of them.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use redis::aio::ConnectionLike;
-use redis::{Pipeline, RedisError, Value};
+use redis::{Cmd, RedisError, Value};
 
 use super::link::Live;
+use super::nodes::Zone;
+use super::sending::{Command, Reply, refused};
+use super::told::Told;
 use super::{NOT_A_STRING, ROOT_NAME, Redis, tag_field, unexpected};
-use crate::generations::{self, Field, ROOT, Stamp, Stamping};
+use crate::generations::{self, Field, ROOT, Stamp};
 use crate::store::{Address, Seen, StoreError};
 
 /// The hashes of generations that a look-up of many keys asks for, each once, and what of them each key depends on.
 #[derive(Default)]
 struct Asked<'a> {
-    /// By domain; `None` stands for tags.
-    hashes: Vec<(Option<&'a str>, Fields)>,
-    places: HashMap<Option<&'a str>, usize>,
+    hashes: Vec<(Hash<'a>, Fields)>,
+    places: HashMap<Hash<'a>, usize>,
     /// For each key, one after the other: hash, and places in it.
     needed: Vec<(usize, usize)>,
     /// For each key where its own end in `needed`.
     ends: Vec<usize>,
 }
+
+/// By zone and domain; `None` stands for tags.
+type Hash<'a> = (Zone, Option<&'a str>);
+
+/// An answer's values, and who gave them.
+type Values = Result<(Vec<Value>, Arc<Live>), StoreError>;
+
+/// What is stored under a key, and who told it.
+type Entry = Result<(Option<Bytes>, Arc<Live>), StoreError>;
 
 /// The fields of one hash, each once.
 #[derive(Default)]
@@ -51,16 +62,17 @@ impl Hasher for Hashed {
 }
 
 impl<'a> Asked<'a> {
-    fn of(ats: &[Address<'a>]) -> Self {
+    fn of(redis: &Redis, ats: &[Address<'a>]) -> Self {
         let mut asked = Self::default();
         for at in ats {
             let key = at.key.as_str();
-            let hash = asked.hash(Some(generations::domain(key)));
+            let zone = redis.zone(key);
+            let hash = asked.hash((zone, Some(generations::domain(key))));
             for field in generations::scopes(key) {
                 asked.need(hash, field);
             }
             if !at.tags.is_empty() {
-                let hash = asked.hash(None);
+                let hash = asked.hash((zone, None));
                 for tag in at.tags {
                     asked.need(hash, tag_field(tag));
                 }
@@ -71,14 +83,14 @@ impl<'a> Asked<'a> {
     }
 
     /// The hash of a domain, and its root.
-    fn hash(&mut self, domain: Option<&'a str>) -> usize {
+    fn hash(&mut self, name: Hash<'a>) -> usize {
         let next = self.hashes.len();
         // Keys that are next to each other often are of one domain.
-        let same = |last: &usize| self.hashes[*last].0 == domain;
+        let same = |last: &usize| self.hashes[*last].0 == name;
         let last = self.needed.last().map(|(hash, _)| *hash).filter(same);
-        let hash = last.unwrap_or_else(|| *self.places.entry(domain).or_insert(next));
+        let hash = last.unwrap_or_else(|| *self.places.entry(name).or_insert(next));
         if hash == next {
-            self.hashes.push((domain, Fields::default()));
+            self.hashes.push((name, Fields::default()));
         }
         self.need(hash, ROOT);
         hash
@@ -102,117 +114,148 @@ impl<'a> Asked<'a> {
             .map(|(begin, end)| &self.needed[begin..*end])
     }
 
-    /// The stamps of all keys, of what the `HMGET`s answered; `None` while a root is missing.
-    fn stamps(
-        &self,
-        live: &Live,
-        answers: &[Vec<Value>],
-    ) -> Result<Vec<Option<Stamp>>, RedisError> {
-        let whole = |(answer, (_, fields)): (&Vec<Value>, &(_, Fields))| {
-            answer.len() == fields.fields.len()
-        };
-        if answers.len() != self.hashes.len() || !answers.iter().zip(&self.hashes).all(whole) {
-            return Err(unexpected(&Value::Nil));
-        }
+    /// Of each key what is stored, and the stamp that it must carry.
+    fn seen(&self, entries: Vec<Entry>, hashes: &[Values]) -> Vec<Result<Seen, StoreError>> {
+        let mut all: Vec<Result<Seen, StoreError>> = Vec::with_capacity(entries.len());
         // Keys that are next to each other often depend on the same.
-        let mut stamps: Vec<Option<Stamp>> = Vec::with_capacity(self.ends.len());
-        let mut before: &[(usize, usize)] = &[];
-        for needed in self.each() {
-            stamps.push(match stamps.last() {
-                Some(same) if before == needed => *same,
-                _ => stamp(live, answers, needed)?,
+        let mut before: (&[(usize, usize)], Option<Arc<Live>>) = (&[], None);
+        for (entry, needed) in entries.into_iter().zip(self.each()) {
+            let seen = entry.and_then(|(entry, by)| {
+                let same = before.0 == needed
+                    && before.1.as_ref().is_some_and(|one| Arc::ptr_eq(one, &by));
+                let stamp = match all.last() {
+                    Some(Ok(last)) if same => last.stamp,
+                    _ => stamp(&by, hashes, needed)?,
+                };
+                before = (needed, Some(by));
+                Ok(Seen {
+                    entry,
+                    stamp,
+                    lives: None,
+                })
             });
-            before = needed;
+            all.push(seen);
         }
-        Ok(stamps)
+        all
     }
 }
 
-/// The stamp of the generations at these places; the first of a hash is its root.
+/// The stamp of the generations at these places; the first of a hash is its root. `None` while one is missing.
 fn stamp(
-    live: &Live,
-    answers: &[Vec<Value>],
+    entry: &Live,
+    hashes: &[Values],
     needed: &[(usize, usize)],
-) -> Result<Option<Stamp>, RedisError> {
-    let mut stamp = Stamping::new(live.incarnation());
+) -> Result<Option<Stamp>, StoreError> {
+    let mut stamp = Told::beside(entry);
     for (hash, place) in needed {
-        match &answers[*hash][*place] {
-            Value::BulkString(bytes) => stamp.add(bytes),
-            Value::Nil if *place == 0 => return Ok(None),
-            Value::Nil => stamp.add(&[]),
-            other => return Err(unexpected(other)),
+        let (values, by) = hashes[*hash].as_ref().map_err(Clone::clone)?;
+        let value = &values[*place];
+        if *place == 0 && *value == Value::Nil {
+            return Ok(None);
         }
+        stamp.by(by);
+        stamp.add(value).map_err(|error| refused(&error))?;
     }
     Ok(Some(stamp.finish()))
 }
 
 impl Redis {
-    /// The entries of all of `ats`, and the stamps that they must carry: `MGET`, and one `HMGET` for each domain.
+    /// The entries of all of `ats`, and the stamps that they must carry: `MGET`, or in a cluster `GET` of each, and one `HMGET` for each domain.
     pub(crate) async fn read_many(
         &self,
         ats: &[Address<'_>],
         patience: Duration,
-    ) -> Result<Vec<Seen>, StoreError> {
+    ) -> Vec<Result<Seen, StoreError>> {
         if ats.is_empty() {
-            return Ok(Vec::new());
+            return Vec::new();
         }
-        let asked = Asked::of(ats);
-        let mut commands = Pipeline::with_capacity(2 + asked.hashes.len());
-        let mut entry = String::new();
-        let entries = commands.cmd("MGET");
-        for at in ats {
-            entry.clear();
-            entry.push_str(&self.prefix);
-            entry.push_str(at.key.as_str());
-            entries.arg(&entry);
-        }
+        let asked = Asked::of(self, ats);
+        let mut commands = self.gets(ats);
+        let gets = commands.len();
         for at in ats.iter().filter(|at| at.lives) {
-            commands.pttl(self.entry(at.key.as_str()));
+            let entry = self.entry(at.key.as_str());
+            commands.push(self.command(&entry, Cmd::pttl(&entry)));
         }
-        for (domain, fields) in &asked.hashes {
-            let name = domain.map_or_else(|| self.tags(), |domain| self.domain(domain));
-            let command = commands.cmd("HMGET").arg(name).arg(ROOT_NAME);
+        for ((zone, domain), fields) in &asked.hashes {
+            let name = match domain {
+                Some(domain) => self.domain(*zone, domain),
+                None => self.tags(*zone),
+            };
+            let mut command = redis::cmd("HMGET");
+            command.arg(&name).arg(ROOT_NAME);
             for field in &fields.fields[1..] {
                 command.arg(&field.to_le_bytes()[..]);
             }
+            commands.push(self.command(&name, command));
         }
-        let (commands, asked) = (&commands, &asked);
-        self.attempt(patience, move |live| async move {
-            let answers = live
-                .connection()
-                .req_packed_commands(commands, 0, commands.len())
-                .await?;
-            let mut answers = answers.into_iter();
-            let entries = array(answers.next())?;
-            let aged = ats.iter().filter(|at| at.lives).count();
-            let lives: Vec<_> = answers.by_ref().take(aged).collect();
-            let generations = answers
-                .map(|answer| array(Some(answer)))
-                .collect::<Result<Vec<_>, _>>()?;
-            let stamps = asked.stamps(&live, &generations)?;
-            if entries.len() != ats.len() {
-                return Err(unexpected(&Value::Nil));
+        let mut replies = self
+            .send(commands, patience, self.retries)
+            .await
+            .into_iter();
+        let entries = entries(replies.by_ref().take(gets), ats.len());
+        let aged = ats.iter().filter(|at| at.lives).count();
+        let lives: Vec<_> = replies.by_ref().take(aged).collect();
+        let hashes: Vec<_> = replies
+            .zip(&asked.hashes)
+            .map(|(reply, (_, fields))| array(reply, fields.fields.len()))
+            .collect();
+        let mut all = asked.seen(entries, &hashes);
+        let aged = all.iter_mut().zip(ats).filter(|(_, at)| at.lives);
+        for ((seen, _), lives) in aged.zip(lives) {
+            if let (Ok(seen), Ok(reply)) = (seen, lives) {
+                seen.lives = life(&reply.value);
             }
-            let mut lives = lives.iter();
-            let seen = ats.iter().zip(entries).zip(stamps);
-            let seen = seen.map(|((at, entry), stamp)| {
-                let lives = if at.lives { lives.next() } else { None };
-                Ok(Seen {
-                    entry: found(entry)?,
-                    stamp,
-                    lives: lives.and_then(life),
-                })
-            });
-            seen.collect()
-        })
-        .await
+        }
+        all
+    }
+
+    /// Commands that get the entries: `MGET` is for one server alone.
+    fn gets(&self, ats: &[Address<'_>]) -> Vec<Command> {
+        let names = ats.iter().map(|at| self.entry(at.key.as_str()));
+        if self.nodes.is_cluster() {
+            return names
+                .map(|name| self.command(&name, Cmd::get(&name)))
+                .collect();
+        }
+        let mut command = redis::cmd("MGET");
+        for name in names {
+            command.arg(name);
+        }
+        vec![self.command("", command)]
     }
 }
 
-fn array(answer: Option<Value>) -> Result<Vec<Value>, RedisError> {
-    match answer {
-        Some(Value::Array(values)) => Ok(values),
-        other => Err(unexpected(&other.unwrap_or(Value::Nil))),
+/// The entries that one `MGET` or so many `GET`s answer.
+fn entries(replies: impl Iterator<Item = Result<Reply, StoreError>>, keys: usize) -> Vec<Entry> {
+    let one = |value, by| match found(value) {
+        Ok(entry) => Ok((entry, by)),
+        Err(error) => Err(refused(&error)),
+    };
+    let mut all = Vec::with_capacity(keys);
+    for reply in replies {
+        match reply {
+            Ok(Reply {
+                value: Value::Array(values),
+                by,
+                ..
+            }) => all.extend(values.into_iter().map(|value| one(value, by.clone()))),
+            Ok(Reply { value, by, .. }) => all.push(one(value, by)),
+            Err(error) => all.push(Err(error)),
+        }
+    }
+    // `MGET` that was not answered was about all of them.
+    let last = all.last().and_then(|last| last.as_ref().err()).cloned();
+    let rest = last.unwrap_or_else(|| refused(&unexpected(&Value::Nil)));
+    all.resize_with(keys, || Err(rest.clone()));
+    all
+}
+
+/// So many values.
+fn array(reply: Result<Reply, StoreError>, length: usize) -> Values {
+    let reply = reply?;
+    match reply.value {
+        Value::Array(values) if values.len() == length => Ok((values, reply.by)),
+        other => Err(refused(&unexpected(&other))),
     }
 }
 

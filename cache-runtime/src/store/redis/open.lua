@@ -1,11 +1,12 @@
 -- Announces a load before it begins: sees to it that the roots and the key's fence are there, and tells what they are.
--- KEYS: entry, fence, generations of the domain, marks of the domain[, generations of tags, marks of tags]
--- ARGV: 1 replace | 0 after a miss, head of the entry that was seen, its longest length, a new fence, its life in ms,
+-- In a cluster the two parts may be on two nodes; then it is called for the key, and after that for what the key depends on.
+-- KEYS: [entry, fence][, generations of the domain, marks of the domain[, generations of tags, marks of tags]]
+-- ARGV: 1 replace | 0 after a miss | '' nothing of the key, head of the entry that was seen, its longest length, a new fence, its life in ms,
 --       a new root, the mark of the key itself, number of scopes, scopes…, tags…
--- Returns {fence, what marks say, {root, scope…}[, {root, tag…}]}, or false when another entry took the place of the one
--- that was seen.
-local replace = ARGV[1] == '1'
-if not replace then
+-- Returns {fence, what marks say, {root, scope…}[, {root, tag…}]} as far as it was asked for, with false for no fence; or false when another entry
+-- took the place of the one that was seen.
+local of_key, replace = ARGV[1] ~= '', ARGV[1] == '1'
+if of_key and not replace then
   local head = redis.pcall('GETRANGE', KEYS[1], 0, tonumber(ARGV[3]) - 1)
   if type(head) == 'table' then head = '!' end -- a list or the like: not ours
   if head ~= ARGV[2] then return false end
@@ -38,17 +39,23 @@ local function marked(key, first, last, own)
   return said
 end
 
-local last = 8 + tonumber(ARGV[8])
-local answer = { false, marked(KEYS[4], 9, last, ARGV[7]), generations(KEYS[3], 9, last) }
-if KEYS[5] then
-  answer[2] = math.max(answer[2], marked(KEYS[6], last + 1, #ARGV))
-  answer[4] = generations(KEYS[5], last + 1, #ARGV)
+local answer = { false }
+if of_key then
+  local fence = not replace and redis.call('GET', KEYS[2])
+  if not fence then
+    fence = ARGV[4]
+    redis.call('SET', KEYS[2], fence, 'PX', ARGV[5])
+  end
+  answer[1] = fence
 end
 
-local fence = not replace and redis.call('GET', KEYS[2])
-if not fence then
-  fence = ARGV[4]
-  redis.call('SET', KEYS[2], fence, 'PX', ARGV[5])
+local last, first = 8 + tonumber(ARGV[8]), of_key and 3 or 1
+if KEYS[first] then
+  answer[2] = marked(KEYS[first + 1], 9, last, ARGV[7])
+  answer[3] = generations(KEYS[first], 9, last)
 end
-answer[1] = fence
+if KEYS[first + 2] then
+  answer[2] = math.max(answer[2], marked(KEYS[first + 3], last + 1, #ARGV))
+  answer[4] = generations(KEYS[first + 2], last + 1, #ARGV)
+end
 return answer

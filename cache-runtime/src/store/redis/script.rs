@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use redis::aio::ConnectionLike;
 use redis::{Cmd, FromRedisValue, Pipeline, RedisError, ToRedisArgs, Value};
 
-use super::link::Live;
+use super::nodes::{Connection, Reached};
 
 /// A script of this crate.
 #[derive(Debug)]
@@ -59,16 +59,38 @@ impl Call {
         self
     }
 
+    /// The first of its keys. All of them lie in one slot.
+    pub(super) fn first_key(&self) -> &[u8] {
+        self.keys.first().map(Vec::as_slice).unwrap_or_default()
+    }
+
+    pub(super) fn script(&self) -> &'static Script {
+        self.script
+    }
+
     /// Calls it, in one round trip; and in two more where the server has forgotten it.
-    pub(super) async fn invoke<T: FromRedisValue>(&self, live: &Live) -> Result<T, RedisError> {
-        let answers = invoke_all(live, std::slice::from_ref(self)).await?;
+    pub(super) async fn invoke<T: FromRedisValue>(
+        &self,
+        reached: &Reached,
+    ) -> Result<T, RedisError> {
+        self.invoke_over(reached.connection()).await
+    }
+
+    /// The same over a connection that nobody else has yet.
+    pub(super) async fn invoke_over<T: FromRedisValue>(
+        &self,
+        connection: Connection,
+    ) -> Result<T, RedisError> {
+        let mut commands = Pipeline::with_capacity(1);
+        commands.add_command(self.command());
+        let answers = query(connection, &commands, &[Some(self.script)]).await?;
         match answers.into_iter().next().unwrap_or(Value::Nil) {
             Value::ServerError(error) => Err(error.into()),
             answer => Ok(redis::from_redis_value(answer)?),
         }
     }
 
-    fn command(&self) -> Cmd {
+    pub(super) fn command(&self) -> Cmd {
         let mut command = redis::cmd("EVALSHA");
         command.arg(self.script.hash()).arg(self.keys.len());
         for argument in self.keys.iter().chain(&self.arguments) {
@@ -78,39 +100,44 @@ impl Call {
     }
 }
 
-/// Makes all of `calls`, which are of one script, in one round trip. What the server refuses stands among the answers.
-pub(super) async fn invoke_all(live: &Live, calls: &[Call]) -> Result<Vec<Value>, RedisError> {
-    let mut connection = live.connection();
-    let commands = pipeline(calls);
+/// Sends `commands`, of which each calls the script beside it or none, in one round trip. What the server refuses stands among the answers.
+pub(super) async fn query(
+    mut connection: Connection,
+    commands: &Pipeline,
+    scripts: &[Option<&'static Script>],
+) -> Result<Vec<Value>, RedisError> {
     let mut answers = connection
-        .req_packed_commands(&commands, 0, commands.len())
+        .req_packed_commands(commands, 0, commands.len())
         .await?;
     let is_forgotten =
         |answer: &Value| matches!(answer, Value::ServerError(error) if error.code() == "NOSCRIPT");
     let forgotten: Vec<usize> = (0..answers.len())
         .filter(|at| is_forgotten(&answers[*at]))
         .collect();
-    if let Some(first) = forgotten.first() {
-        let load = redis::cmd("SCRIPT")
-            .arg("LOAD")
-            .arg(calls[*first].script.source)
-            .to_owned();
-        load.exec_async(&mut connection).await?;
-        let commands = pipeline(forgotten.iter().map(|at| &calls[*at]));
-        let again = connection
-            .req_packed_commands(&commands, 0, commands.len())
-            .await?;
-        for (at, answer) in forgotten.into_iter().zip(again) {
-            answers[at] = answer;
+    if forgotten.is_empty() {
+        return Ok(answers);
+    }
+    let mut sources: Vec<_> = forgotten
+        .iter()
+        .filter_map(|at| Some(scripts.get(*at).copied()??.source))
+        .collect();
+    sources.dedup();
+    let mut load = Pipeline::with_capacity(sources.len());
+    for source in sources {
+        load.cmd("SCRIPT").arg("LOAD").arg(source);
+    }
+    load.exec_async(&mut connection).await?;
+    let mut again = Pipeline::with_capacity(forgotten.len());
+    for (at, command) in commands.cmd_iter().enumerate() {
+        if forgotten.contains(&at) {
+            again.add_command(command.clone());
         }
     }
-    Ok(answers)
-}
-
-fn pipeline<'a>(calls: impl IntoIterator<Item = &'a Call>) -> Pipeline {
-    let mut commands = Pipeline::new();
-    for call in calls {
-        commands.add_command(call.command());
+    let again = connection
+        .req_packed_commands(&again, 0, forgotten.len())
+        .await?;
+    for (at, answer) in forgotten.into_iter().zip(again) {
+        answers[at] = answer;
     }
-    commands
+    Ok(answers)
 }

@@ -24,11 +24,34 @@ pub(crate) struct Server {
     pub(crate) certificates: Certificates,
 }
 
+/// What a cache talks to, not connected yet.
+pub(crate) enum Servers {
+    One(Box<Client>),
+    /// Some nodes of a cluster, that tell of the others.
+    Cluster(Vec<Client>),
+}
+
+impl Servers {
+    pub(super) fn database(&self) -> i64 {
+        match self {
+            Self::One(client) => client.get_connection_info().redis_settings().db(),
+            // It has no other.
+            Self::Cluster(_) => 0,
+        }
+    }
+}
+
 /// Where a server is.
 #[derive(Clone)]
 pub(crate) enum At {
     Url(String),
-    Host { name: String, port: u16, tls: bool },
+    /// The nodes of a cluster that are asked first, by URLs.
+    Cluster(Vec<String>),
+    Host {
+        name: String,
+        port: u16,
+        tls: bool,
+    },
 }
 
 impl Server {
@@ -68,12 +91,41 @@ impl Server {
         Self::new(At::Url(with_port(text)))
     }
 
-    /// The client, not connected yet; where there are sentinels, of a server that has the master's name for its host. The problem tells no part of the
-    /// URL, which may hold a password.
+    /// The clients, not connected yet. The problem tells no part of a URL, which may hold a password.
+    pub(crate) fn servers(&self) -> Result<Servers, String> {
+        if let Some(sentinels) = &self.sentinels {
+            return Ok(Servers::One(Box::new(self.master(sentinels)?)));
+        }
+        let client = |info| self.certificates.client(info);
+        if !matches!(self.address, At::Cluster(_)) {
+            return Ok(Servers::One(Box::new(client(self.info()?)?)));
+        }
+        let infos = self.infos()?;
+        if infos.iter().any(|info| info.redis_settings().db() != 0) {
+            return Err("a Redis Cluster has the database 0 alone: name no other one".to_owned());
+        }
+        let is_socket = |info: &ConnectionInfo| matches!(info.addr(), ConnectionAddr::Unix(_));
+        if infos.iter().any(is_socket) {
+            return Err("the nodes of a Redis Cluster are named by host and port".to_owned());
+        }
+        infos
+            .into_iter()
+            .map(client)
+            .collect::<Result<_, _>>()
+            .map(Servers::Cluster)
+    }
+
+    /// The first of them.
+    #[cfg(test)]
     pub(crate) fn client(&self) -> Result<Client, String> {
-        let Some(sentinels) = &self.sentinels else {
-            return self.certificates.client(self.info()?);
-        };
+        match self.servers()? {
+            Servers::One(client) => Ok(*client),
+            Servers::Cluster(seeds) => seeds.into_iter().next().ok_or_else(String::new),
+        }
+    }
+
+    /// Of a server that has the master's name for its host.
+    fn master(&self, sentinels: &[Self]) -> Result<Client, String> {
         let info = self.info()?;
         if matches!(info.addr(), ConnectionAddr::Unix(_)) {
             return Err(
@@ -103,7 +155,7 @@ impl Server {
             if sentinel.over_tls() == Some(true) {
                 sentinel.certificates = self.certificates.clone();
             }
-            let client = sentinel.client()?;
+            let client = sentinel.certificates.client(sentinel.info()?)?;
             match client.get_connection_info().redis_settings().db() {
                 0 => Ok(client),
                 _ => Err("it has no databases".to_owned()),
@@ -118,11 +170,21 @@ impl Server {
 
     /// Whether it is spoken to over TLS; `None` where the URL cannot be used.
     pub(crate) fn over_tls(&self) -> Option<bool> {
-        Some(is_tls(self.info().ok()?.addr()))
+        Some(is_tls(self.infos().ok()?.first()?.addr()))
     }
 
+    /// Of the only one.
     fn info(&self) -> Result<ConnectionInfo, String> {
-        let info = self.address.info()?;
+        let info = self.infos()?.into_iter().next();
+        info.ok_or_else(|| "no Redis server is named".to_owned())
+    }
+
+    fn infos(&self) -> Result<Vec<ConnectionInfo>, String> {
+        let infos = self.address.infos()?;
+        infos.into_iter().map(|info| self.filled_in(info)).collect()
+    }
+
+    fn filled_in(&self, info: ConnectionInfo) -> Result<ConnectionInfo, String> {
         let mut settings = info.redis_settings().clone();
         if let Some(user) = self.user.as_ref().filter(|_| settings.username().is_none()) {
             settings = settings.set_username(user);
@@ -144,14 +206,21 @@ impl Server {
 }
 
 impl At {
-    fn info(&self) -> Result<ConnectionInfo, String> {
-        let url = match self {
-            Self::Url(url) => url,
-            Self::Host { name, port, tls } => {
-                return host(name, *port, *tls)
-                    .map_err(|_| "the Redis host cannot be used".to_owned());
+    fn infos(&self) -> Result<Vec<ConnectionInfo>, String> {
+        match self {
+            Self::Url(url) => Ok(vec![Self::of_url(url)?]),
+            Self::Cluster(urls) if urls.is_empty() => {
+                Err("no node of the Redis Cluster is named".to_owned())
             }
-        };
+            Self::Cluster(urls) => urls.iter().map(|url| Self::of_url(url)).collect(),
+            Self::Host { name, port, tls } => {
+                let info = host(name, *port, *tls);
+                Ok(vec![info.map_err(|_| "the Redis host cannot be used")?])
+            }
+        }
+    }
+
+    fn of_url(url: &str) -> Result<ConnectionInfo, String> {
         if !cfg!(feature = "tls") && names_tls(url) {
             return Err(format!(
                 "the Redis URL asks for TLS, which {}",
@@ -165,7 +234,7 @@ impl At {
                     .to_owned(),
             );
         }
-        let info = url.as_str().into_connection_info().ok();
+        let info = url.into_connection_info().ok();
         info.filter(|info| !is_misread(url, info)).ok_or_else(|| {
             "the Redis URL cannot be used: it has another form than redis://user:password@host:port/database".to_owned()
         })
@@ -254,8 +323,10 @@ pub(super) fn without_user(answer: &str) -> String {
 impl fmt::Debug for Server {
     /// Without URL, user and password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let info = self.info();
-        let address = info.map(|info| info.addr().to_string());
+        let address = self.infos().map(|infos| {
+            let addresses = infos.iter().map(|info| info.addr().to_string());
+            addresses.collect::<Vec<_>>().join(",")
+        });
         f.debug_struct("Server")
             .field("address", &address.as_deref().unwrap_or("not usable"))
             .field("sentinels", &self.sentinels)

@@ -18,14 +18,14 @@ impl Redis {
     ) -> Result<(), StoreError> {
         let entries = self.entry(pattern.as_str());
         self.unlink_all(
-            &format!("{}%fence:{{{entries}}}", glob(&self.prefix)),
+            format!("{}%fence:{{{entries}}}", glob(&self.prefix)),
             |name| self.key_of_fence(name),
             pattern,
             patience,
         )
         .await?;
         self.unlink_all(
-            &format!("{}{pattern}", glob(&self.prefix)),
+            format!("{}{pattern}", glob(&self.prefix)),
             |name| name.strip_prefix(self.prefix.as_str()),
             pattern,
             patience,
@@ -35,27 +35,18 @@ impl Redis {
 
     async fn unlink_all(
         &self,
-        names: &str,
+        names: String,
         key: impl Fn(&str) -> Option<&str>,
         pattern: &Pattern,
         patience: Duration,
     ) -> Result<(), StoreError> {
-        let mut cursor = 0_u64;
-        loop {
-            let (next, found) = self.scan(cursor, names, patience).await?;
+        let mut walk = self.walk(names, patience);
+        while let Some(mut found) = walk.next().await? {
             // A glob's `*` runs over `:`, a pattern's does not.
-            let meant: Vec<_> = found
-                .into_iter()
-                .filter(|name| key(name).is_some_and(|key| pattern.matches(key)))
-                .collect();
-            if !meant.is_empty() {
-                self.unlink(&meant, patience).await?;
-            }
-            if next == 0 {
-                return Ok(());
-            }
-            cursor = next;
+            found.retain(|name| key(name).is_some_and(|key| pattern.matches(key)));
+            self.unlink(&found, patience).await?;
         }
+        Ok(())
     }
 
     fn key_of_fence<'a>(&self, name: &'a str) -> Option<&'a str> {

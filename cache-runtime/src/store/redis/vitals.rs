@@ -1,10 +1,12 @@
 //! How the server is.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
+
 use super::Redis;
-use super::link::{self, Live};
+use super::link;
+use super::nodes::{Place, Reached};
 use crate::health::ServerHealth;
 use crate::store::{StoreError, Vitals};
 
@@ -12,8 +14,9 @@ use crate::store::{StoreError, Vitals};
 const SECTIONS: [&str; 4] = ["server", "clients", "memory", "stats"];
 
 impl Redis {
+    /// Of a cluster what its masters say together, as far as they answer.
     pub(crate) async fn vitals(&self, patience: Duration) -> Result<Vitals, StoreError> {
-        let ask = async |live: Arc<Live>| {
+        let ask = async |live: Reached| {
             let mut connection = live.connection();
             let asked = Instant::now();
             redis::cmd("PING").exec_async(&mut connection).await?;
@@ -29,9 +32,51 @@ impl Redis {
             Ok(Vitals {
                 latency,
                 server: described(keys, &info),
+                missing: None,
             })
         };
-        self.attempt(patience, ask).await
+        let masters = self.masters(patience).await?;
+        let of = masters.len();
+        let each = masters
+            .into_iter()
+            .map(|node| self.attempt(Place::Node(node), patience, ask));
+        let answers = join_all(each).await;
+        let well = answers.iter().filter(|answer| answer.is_ok()).count();
+        let problem = answers.iter().find_map(|answer| answer.as_ref().err());
+        let missing = problem
+            .filter(|_| well > 0)
+            .map(|error| format!("{} of {of} masters do not answer: {error}", of - well));
+        let together = answers
+            .into_iter()
+            .reduce(|one, other| match (one, other) {
+                (Ok(one), Ok(other)) => Ok(Vitals {
+                    latency: one.latency.max(other.latency),
+                    server: together(one.server, other.server),
+                    missing: None,
+                }),
+                (one, other) => one.or(other),
+            })
+            .unwrap_or(Err(StoreError::Unreachable));
+        together.map(|vitals| Vitals { missing, ..vitals })
+    }
+}
+
+/// Sums where they make sense.
+fn together(one: ServerHealth, other: ServerHealth) -> ServerHealth {
+    let sum = |a: Option<u64>, b: Option<u64>| Some(a? + b?);
+    ServerHealth {
+        version: one.version.min(other.version),
+        uptime: one.uptime.min(other.uptime),
+        connected_clients: sum(one.connected_clients, other.connected_clients),
+        operations_per_second: sum(one.operations_per_second, other.operations_per_second),
+        used_memory: one.used_memory + other.used_memory,
+        peak_memory: sum(one.peak_memory, other.peak_memory),
+        system_memory: sum(one.system_memory, other.system_memory),
+        memory_limit: sum(one.memory_limit, other.memory_limit),
+        eviction_policy: one.eviction_policy,
+        keys: one.keys + other.keys,
+        evicted_keys: sum(one.evicted_keys, other.evicted_keys),
+        evictions_per_minute: None,
     }
 }
 

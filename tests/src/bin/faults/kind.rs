@@ -29,7 +29,7 @@ pub(crate) enum Kind {
     OutOfMemory,
     /// The server was made a replica (`REPLICAOF`): it refuses writes.
     Replica,
-    /// A node of a cluster that has no slots (`CLUSTERDOWN`).
+    /// A node of a cluster that has no slots (`CLUSTERDOWN`), named as a server by itself: it is refused when it is connected to.
     ClusterDown,
     /// What is stored is overwritten by something else.
     ForeignBytes,

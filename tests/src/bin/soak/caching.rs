@@ -1,6 +1,6 @@
 //! The ways of calling the workload: through the library, or by hand.
 
-use cache_runtime::{Cache, ConfigError};
+use cache_runtime::{Builder, Cache, ConfigError};
 
 use crate::history::Value;
 use crate::naive::Naive;
@@ -24,9 +24,8 @@ pub(crate) enum Via {
 
 impl Caching {
     /// The library, as the cache that annotated functions use. Its patience is short, so that faults are felt.
-    pub(crate) fn library(redis: &str) -> Result<Self, ConfigError> {
-        let builder = Cache::builder()
-            .redis(redis)
+    pub(crate) fn library(builder: Builder) -> Result<Self, ConfigError> {
+        let builder = builder
             .prefix("soak")
             .operation_timeout(crate::PATIENCE)
             .call_budget(crate::PATIENCE * 3)

@@ -8,7 +8,8 @@ use clap::ValueEnum;
 use fastrand::Rng;
 use serde::Serialize;
 
-use crate::fleet::Fleet;
+use crate::cluster_faults;
+use crate::fleet::{Behind, Fleet, One};
 
 /// A kind of fault. Each lasts up to about two seconds and heals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ValueEnum)]
@@ -44,6 +45,12 @@ pub(crate) enum Fault {
     SlowRequests,
     /// What Redis answers and pushes is late.
     SlowPushes,
+    /// Slots of a cluster move to other nodes.
+    Reshard,
+    /// A replica takes its master's place, in agreement with it.
+    Promote,
+    /// A master of a cluster is killed, and its replica takes its place, which may not have heard the last of it.
+    Loss,
     /// A process is killed, and another one takes its place. What it had committed and not yet invalidated is lost with it, and is not
     /// held against anybody; what it was storing is judged like the rest.
     Process,
@@ -79,8 +86,29 @@ impl Fault {
         value.get_name().to_owned()
     }
 
+    /// Whether it can be done to a cluster, or else to a server by itself.
+    pub(crate) fn is_for(self, cluster: bool) -> bool {
+        match self {
+            Self::Reshard | Self::Promote | Self::Loss => cluster,
+            Self::Stop | Self::Flush | Self::Scripts | Self::Clients | Self::Process => true,
+            _ => !cluster,
+        }
+    }
+
     /// Does it, lets it last, and heals it.
     pub(crate) async fn strike(self, fleet: &mut Fleet, dice: &mut Rng) {
+        if self == Self::Process {
+            let number = dice.usize(..fleet.processes());
+            fleet.replace(number).expect("a process can be started");
+            return last(dice, 50..500).await;
+        }
+        match &mut fleet.behind {
+            Behind::One(one) => self.strike_one(one, dice).await,
+            Behind::Cluster(cluster) => cluster_faults::strike(self, cluster, dice).await,
+        }
+    }
+
+    async fn strike_one(self, fleet: &mut One, dice: &mut Rng) {
         match self {
             Self::Kill => {
                 fleet.server.kill();
@@ -140,10 +168,8 @@ impl Fault {
             }
             Self::SlowRequests => slow(fleet, Direction::ToServer, dice).await,
             Self::SlowPushes => slow(fleet, Direction::ToClient, dice).await,
-            Self::Process => {
-                let number = dice.usize(..fleet.proxies.len());
-                fleet.replace(number).expect("a process can be started");
-                last(dice, 50..500).await;
+            Self::Reshard | Self::Promote | Self::Loss | Self::Process => {
+                unreachable!("not for a server by itself")
             }
         }
     }
@@ -160,7 +186,7 @@ fn some<'a>(proxies: &'a [Proxy], dice: &mut Rng) -> impl Iterator<Item = &'a Pr
 }
 
 /// Longer than callers wait, or shorter.
-async fn slow(fleet: &Fleet, direction: Direction, dice: &mut Rng) {
+async fn slow(fleet: &One, direction: Direction, dice: &mut Rng) {
     let delay = Duration::from_millis(if dice.bool() {
         dice.u64(1..50)
     } else {
@@ -174,7 +200,7 @@ async fn slow(fleet: &Fleet, direction: Direction, dice: &mut Rng) {
         .for_each(|proxy| proxy.delay(direction, Duration::ZERO));
 }
 
-async fn repeat(server: &RedisServer, command: &str, dice: &mut Rng) {
+pub(crate) async fn repeat(server: &RedisServer, command: &str, dice: &mut Rng) {
     for _ in 0..dice.u8(1..6) {
         tell(server, command).await;
         last(dice, 1..200).await;
@@ -207,8 +233,8 @@ async fn evict(server: &RedisServer, dice: &mut Rng) {
 }
 
 /// A replica is promoted that has not heard the last of its master. The master is gone before anybody talks to its successor.
-async fn failover(fleet: &mut Fleet, dice: &mut Rng) {
-    let replica = Fleet::server().await;
+async fn failover(fleet: &mut One, dice: &mut Rng) {
+    let replica = One::server().await;
     tell(
         &replica,
         &format!("REPLICAOF 127.0.0.1 {}", fleet.server.port()),
@@ -243,7 +269,7 @@ fn forget_snapshot(server: &RedisServer) {
 }
 
 /// Rather short than long: most happens when a fault begins and when it ends.
-async fn last(dice: &mut Rng, milliseconds: std::ops::Range<u64>) {
+pub(crate) async fn last(dice: &mut Rng, milliseconds: std::ops::Range<u64>) {
     let (from, to) = (milliseconds.start as f64, milliseconds.end as f64);
     let time = from + (to - from) * dice.f64().powi(2);
     tokio::time::sleep(Duration::from_millis(time as u64)).await;

@@ -1,4 +1,4 @@
-//! Everything that runs: a Redis server, the source, and processes, each with a network of its own.
+//! Everything that runs: a Redis server or a cluster, the source, and processes, each with a network of its own to a server.
 
 use std::error::Error;
 use std::io;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use cache_tests::{Clock, Proxy, RedisServer};
+use cache_tests::{Clock, Proxy, RedisCluster, RedisServer};
 use clap::ValueEnum as _;
 use tempfile::TempDir;
 
@@ -17,11 +17,13 @@ use crate::source::Source;
 /// How long processes may take to end.
 const FAREWELL: Duration = Duration::from_secs(15);
 
+/// After which a node of a cluster has failed. Longer than a node is stopped: one that was replaced meanwhile answers for a moment when it goes on as if nothing
+/// had happened, and of that it is known that the promise does not hold.
+const NODE_TIMEOUT: Duration = Duration::from_secs(4);
+
 #[derive(Debug)]
 pub(crate) struct Fleet {
-    pub(crate) server: RedisServer,
-    /// One a process.
-    pub(crate) proxies: Vec<Proxy>,
+    pub(crate) behind: Behind,
     processes: Vec<Child>,
     /// One an instance; a process that was replaced has left one, too.
     histories: Vec<PathBuf>,
@@ -29,6 +31,20 @@ pub(crate) struct Fleet {
     seed: u64,
     late: Clock,
     folder: TempDir,
+}
+
+/// What the processes share their answers through.
+#[derive(Debug)]
+pub(crate) enum Behind {
+    One(Box<One>),
+    Cluster(RedisCluster),
+}
+
+/// A server, and the networks to it, one a process.
+#[derive(Debug)]
+pub(crate) struct One {
+    pub(crate) server: RedisServer,
+    pub(crate) proxies: Vec<Proxy>,
 }
 
 impl Fleet {
@@ -48,8 +64,7 @@ impl Fleet {
         let late = Clock::new();
         late.set(-15 * 60);
         let mut fleet = Self {
-            server: Self::server().await,
-            proxies: Vec::new(),
+            behind: Behind::start(mode, processes).await,
             processes: Vec::new(),
             histories: Vec::new(),
             mode,
@@ -58,43 +73,35 @@ impl Fleet {
             folder,
         };
         Source::create(&fleet.source()).await?;
-        for _ in 0..processes {
-            fleet.proxies.push(Proxy::start(fleet.server.port()).await);
-        }
         for number in 0..processes {
-            let process = fleet.spawn(number)?;
+            let process = fleet.spawn(number, processes)?;
             fleet.processes.push(process);
         }
         Ok(fleet)
     }
 
-    /// A server that ends with this program.
-    pub(crate) async fn server() -> RedisServer {
-        RedisServer::builder()
-            .tied()
-            .config("repl-diskless-sync-delay", "0")
-            .start()
-            .await
+    pub(crate) fn processes(&self) -> usize {
+        self.processes.len()
     }
 
     fn source(&self) -> PathBuf {
         self.folder.path().join("source.sqlite")
     }
 
-    fn spawn(&mut self, number: usize) -> io::Result<Child> {
+    fn spawn(&mut self, number: usize, of: usize) -> io::Result<Child> {
         let instance = self.histories.len();
         let history = self.folder.path().join(format!("{instance}.jsonl"));
         let mode = self.mode.to_possible_value().expect("none is hidden");
         let mut command = Command::new(std::env::current_exe()?);
         command
             .args(["instance", "--mode", mode.get_name()])
-            .args(["--redis", &self.proxies[number].url()])
+            .args(["--redis", &self.behind.url(number)])
             .arg("--source")
             .arg(self.source())
             .arg("--history")
             .arg(&history)
             .args(["--number", &number.to_string()])
-            .args(["--processes", &self.proxies.len().to_string()])
+            .args(["--processes", &of.to_string()])
             .args([
                 "--seed",
                 &self.seed.wrapping_add(instance as u64 + 1).to_string(),
@@ -102,7 +109,7 @@ impl Fleet {
             .stdin(Stdio::piped())
             .stdout(Stdio::null());
         // The last one's wall clock is a quarter of an hour late.
-        if number > 0 && number + 1 == self.proxies.len() {
+        if number > 0 && number + 1 == of {
             self.late.give(&mut command);
         }
         let process = command.spawn()?;
@@ -114,7 +121,7 @@ impl Fleet {
     pub(crate) fn replace(&mut self, number: usize) -> io::Result<()> {
         self.processes[number].kill()?;
         self.processes[number].wait()?;
-        self.processes[number] = self.spawn(number)?;
+        self.processes[number] = self.spawn(number, self.processes.len())?;
         Ok(())
     }
 
@@ -147,6 +154,40 @@ impl Fleet {
         }
         let histories = self.histories.iter().map(|file| history::read(file));
         Ok(histories.collect::<Result<_, _>>()?)
+    }
+}
+
+impl Behind {
+    async fn start(mode: Mode, processes: usize) -> Self {
+        if mode == Mode::Cluster {
+            let settings = RedisServer::builder().tied();
+            return Self::Cluster(RedisCluster::start_with(settings, NODE_TIMEOUT).await);
+        }
+        let server = One::server().await;
+        let mut proxies = Vec::with_capacity(processes);
+        for _ in 0..processes {
+            proxies.push(Proxy::start(server.port()).await);
+        }
+        Self::One(Box::new(One { server, proxies }))
+    }
+
+    /// What a process is given, of a cluster the nodes with commas between.
+    fn url(&self, number: usize) -> String {
+        match self {
+            Self::One(one) => one.proxies[number].url(),
+            Self::Cluster(cluster) => cluster.urls().join(","),
+        }
+    }
+}
+
+impl One {
+    /// A server that ends with this program.
+    pub(crate) async fn server() -> RedisServer {
+        RedisServer::builder()
+            .tied()
+            .config("repl-diskless-sync-delay", "0")
+            .start()
+            .await
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use cache_runtime::Cache;
 use clap::Args;
 use fastrand::Rng;
 use rustix::process::{Signal, set_parent_process_death_signal};
@@ -66,7 +67,8 @@ pub(crate) async fn run(orders: Orders) -> Result<(), Box<dyn Error>> {
     // Nobody outlives the run, however it ends.
     set_parent_process_death_signal(Some(Signal::KILL))?;
     let caching = match orders.mode {
-        Mode::Library => Caching::library(&orders.redis)?,
+        Mode::Library => Caching::library(Cache::builder().redis(&orders.redis))?,
+        Mode::Cluster => Caching::library(Cache::builder().redis_cluster(orders.redis.split(',')))?,
         Mode::Naive => Caching::Naive(Box::new(Naive::new(&orders.redis)?)),
     };
     let instance = Arc::new(Instance {

@@ -3,6 +3,7 @@
 //!
 //! ```text
 //! cargo run --release -p cache-tests --bin soak -- --seconds 60 --processes 4 --faults all --json
+//! cargo run --release -p cache-tests --bin soak -- --seconds 60 --mode cluster
 //! cargo run --release -p cache-tests --bin soak -- --seconds 10 --mode naive
 //! ```
 //!
@@ -14,11 +15,12 @@
 //! | `caching`, `naive` | the ways of calling them |
 //! | `instance` | one of the processes |
 //! | `source`, `history` | the truth, and what was seen |
-//! | `fleet`, `faults` | all that runs, and what is done to it |
+//! | `fleet`, `faults`, `cluster_faults` | all that runs, and what is done to it |
 //! | `check`, `report` | the verdict |
 
 mod caching;
 mod check;
+mod cluster_faults;
 mod faults;
 mod fleet;
 mod history;
@@ -90,6 +92,8 @@ enum Role {
 enum Mode {
     /// The annotated functions.
     Library,
+    /// The annotated functions over a Redis Cluster.
+    Cluster,
     /// The same load with get, set and delete by hand, which must be found wrong.
     Naive,
 }
@@ -177,6 +181,7 @@ async fn torment(
         // Each kind once, in another order, and then again.
         if due.is_empty() {
             due.clone_from(&options.faults.0);
+            due.retain(|fault| fault.is_for(options.mode == Mode::Cluster));
             dice.shuffle(&mut due);
         }
         let Some(fault) = due.pop() else { continue };

@@ -10,13 +10,13 @@ use redis::RedisError;
 
 use super::{Link, Live, Shared};
 use crate::policy::OnRestart;
-use crate::store::redis::{change, pushes};
+use crate::store::redis::{change, generations_of, pushes};
 use crate::sync::{Mutex, lock};
 
-/// Hashes of generations in which something was made old: as many as the program has domains.
+/// Domains in which something was made old: as many as the program has.
 #[derive(Debug, Default)]
 pub(super) struct Told {
-    hashes: Mutex<HashSet<String>>,
+    domains: Mutex<HashSet<String>>,
     /// The run of the server that was told.
     run: Mutex<Option<String>>,
 }
@@ -25,12 +25,12 @@ impl Link {
     /// Something is about to be made old in these.
     pub(in crate::store::redis) fn will_tell<'a>(
         &self,
-        hashes: impl IntoIterator<Item = &'a String>,
+        domains: impl IntoIterator<Item = &'a str>,
     ) {
-        let mut told = lock(&self.shared.told.hashes);
-        for hash in hashes {
-            if !told.contains(hash) {
-                told.insert(hash.clone());
+        let mut told = lock(&self.shared.told.domains);
+        for domain in domains {
+            if !told.contains(domain) {
+                told.insert(domain.to_owned());
             }
         }
     }
@@ -42,9 +42,13 @@ impl Shared {
         let known = lock(&self.told.run).clone();
         let elsewhere = known.is_some_and(|known| known != run);
         if elsewhere && self.settings.on_restart == OnRestart::Discard {
-            let hashes: Vec<_> = lock(&self.told.hashes).iter().cloned().collect();
-            let pushes = pushes(&self.settings.prefix);
-            change::outdate(live, &hashes, &pushes, &self.channel).await?;
+            let prefix = &self.settings.prefix;
+            let hashes: Vec<_> = lock(&self.told.domains)
+                .iter()
+                .map(|domain| generations_of(prefix, domain))
+                .collect();
+            let connection = live.connection().into();
+            change::outdate(connection, &hashes, &pushes(prefix), &self.channel).await?;
         }
         *lock(&self.told.run) = Some(run.to_owned());
         Ok(())
