@@ -159,12 +159,6 @@ impl RedisServer {
             .unwrap_or_else(|error| panic!("no connection to {}: {error}", self.url()))
     }
 
-    /// Whether it runs, if paused: it was not [killed](Self::kill).
-    #[must_use]
-    pub fn is_up(&self) -> bool {
-        matches!(self.process, Process::Up(_))
-    }
-
     /// Kills the server without warning (`SIGKILL`). Until [`restart`](Self::restart), connecting
     /// is refused.
     pub fn kill(&mut self) {
