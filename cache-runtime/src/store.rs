@@ -36,8 +36,14 @@ pub(crate) struct Address<'a> {
     pub(crate) lives: bool,
 }
 
+impl Address<'_> {
+    pub(crate) fn asks_the_same(&self, other: &Self) -> bool {
+        self.key == other.key && self.tags == other.tags && self.lives == other.lives
+    }
+}
+
 /// What a look-up found.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Seen {
     pub(crate) entry: Option<Bytes>,
     /// The stamp that a current entry carries; `None` while the domain has no root.

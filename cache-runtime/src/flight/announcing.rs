@@ -1,5 +1,5 @@
 //! Callers that announce a load of one key at one time ask the store together: each takes the ticket of a question that was sent after it came. So of any
-//! number that come at once the first asks for itself, and another one for all that have come meanwhile.
+//! number that come at once the first ones ask for themselves, and another one for all that have come meanwhile.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -12,6 +12,9 @@ use crate::envelope::Head;
 use crate::key::Tag;
 use crate::store::{StoreError, Ticket};
 use crate::sync::{Mutex, at_most, lock};
+
+/// Questions on their way at a time: two callers wait for nobody.
+const UNDER_WAY: usize = 2;
 
 /// What the store answers: a ticket, unless another entry has come.
 type Answer = Result<Option<Ticket>, StoreError>;
@@ -27,8 +30,9 @@ pub(super) struct Announcing {
 struct State {
     /// How many questions were sent.
     sent: u64,
-    /// Whether the last one is on its way.
-    asks: bool,
+    /// How many of them are on their way.
+    asking: usize,
+    /// Of those that were answered the one that was sent last.
     last: Option<Answered>,
 }
 
@@ -98,10 +102,10 @@ impl Announcing {
         if let Some(last) = state.last.as_ref().filter(mine) {
             return Some(Turn::Take(last.answer.clone()));
         }
-        if state.asks {
+        if state.asking >= UNDER_WAY {
             return None;
         }
-        state.asks = true;
+        state.asking += 1;
         state.sent += 1;
         Some(Turn::Ask(Asking {
             announcing: self.clone(),
@@ -123,17 +127,21 @@ impl Announcing {
 
 impl Asking {
     fn end(self, about: (Head, Vec<Tag>), answer: Answer) {
-        lock(&self.announcing.state).last = Some(Answered {
-            number: self.number,
-            about,
-            answer,
-        });
+        let mut state = lock(&self.announcing.state);
+        let number = self.number;
+        if state.last.as_ref().is_none_or(|last| last.number < number) {
+            state.last = Some(Answered {
+                number,
+                about,
+                answer,
+            });
+        }
     }
 }
 
 impl Drop for Asking {
     fn drop(&mut self) {
-        lock(&self.announcing.state).asks = false;
+        lock(&self.announcing.state).asking -= 1;
         self.announcing.changed.notify_waiters();
     }
 }

@@ -55,6 +55,33 @@ async fn many_hits_at_a_time_take_few_round_trips() {
     );
 }
 
+/// A hot key is not read once for each of its callers.
+#[tokio::test]
+async fn who_asks_for_the_same_is_answered_together() {
+    let world = World::redis().await;
+    row(&world, 1).await;
+    let hits = async || {
+        let mut connection = world.server().connection().await;
+        let mut info = redis::cmd("INFO");
+        let told: String = info
+            .arg("stats")
+            .query_async(&mut connection)
+            .await
+            .unwrap();
+        let line = told
+            .lines()
+            .find_map(|line| line.strip_prefix("keyspace_hits:"));
+        line.unwrap().trim().parse::<u64>().unwrap()
+    };
+    let before = hits().await;
+    let answers = join_all((0..1_000).map(|_| row(&world, 1))).await;
+    assert!(answers.iter().all(|answer| *answer == world.row(1)));
+    assert_eq!(world.loads(), 1);
+    // Of the entry and of the generations.
+    let hits = hits().await - before;
+    assert!(hits <= 40, "{hits} keys were read");
+}
+
 #[tokio::test]
 async fn functions_of_every_kind_share_a_round_trip() {
     let world = World::redis().await;

@@ -1,5 +1,7 @@
 //! A look-up: alone in a round trip, or together with those that wait at the same moment.
 
+use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,13 +9,13 @@ use redis::Cmd;
 use tokio::runtime::Handle;
 
 use super::link::Live;
-use super::many::{found, life};
+use super::many::{Hashed, found, life};
 use super::nodes::Node;
 use super::sending::{Command, Reply, refused};
 use super::told::Told;
 use super::{RELIED_ON, ROOT_NAME, Redis, tag_field};
 use crate::generations::{self, Field, Stamp};
-use crate::key::{Key, Tag};
+use crate::key::{Key, Tag, digest};
 use crate::store::{Address, Seen, StoreError};
 use crate::together::{Asked, Lead, Tick, Together, Waiting, Watch};
 
@@ -73,16 +75,33 @@ async fn look_up(
     let patience = redis.deadline.saturating_sub(2 * RELIED_ON);
     let patience = patience.max(redis.deadline / 2);
     loop {
-        let all: Vec<_> = batch.iter().map(|one| one.request.address()).collect();
+        let (all, places) = distinct(&batch);
         let seen = redis.read_many(&all, patience).await;
-        for (one, seen) in batch.into_iter().zip(seen) {
-            one.answer(seen);
+        for (one, place) in batch.into_iter().zip(places) {
+            one.answer(seen[place].clone());
         }
         match lead.batch() {
             Some(next) => batch = next,
             None => return,
         }
     }
+}
+
+/// What a batch asks for, each key once, and where among them each of its requests is: many may wait for one hot key.
+fn distinct(batch: &[Waiting<Wanted, Result<Seen, StoreError>>]) -> (Vec<Address<'_>>, Vec<usize>) {
+    let mut all: Vec<Address<'_>> = Vec::with_capacity(batch.len());
+    let mut known: HashMap<u64, usize, BuildHasherDefault<Hashed>> = HashMap::default();
+    let places = batch.iter().map(|one| {
+        let at = one.request.address();
+        let place = *known.entry(digest(at.key.as_str())).or_insert(all.len());
+        if all.get(place).is_some_and(|known| known.asks_the_same(&at)) {
+            return place;
+        }
+        all.push(at);
+        all.len() - 1
+    });
+    let places = places.collect();
+    (all, places)
 }
 
 /// Ticks until nobody waits.

@@ -43,9 +43,9 @@ struct Fields {
     places: HashMap<Field, usize, BuildHasherDefault<Hashed>>,
 }
 
-/// Of fields, which are hashes.
+/// Of what is a hash already.
 #[derive(Default)]
-struct Hashed(u64);
+pub(super) struct Hashed(u64);
 
 impl Hasher for Hashed {
     fn finish(&self) -> u64 {
