@@ -283,11 +283,14 @@ impl Redis {
 
     /// The zone whose generations and marks are those of `key`.
     fn zone(&self, key: &str) -> Zone {
+        if !self.nodes.is_cluster() {
+            return Zone::ONLY;
+        }
         self.nodes.zone(self.nodes.slot(self.entry(key).as_bytes()))
     }
 
     fn entry(&self, key: &str) -> String {
-        format!("{}{key}", self.prefix)
+        [&self.prefix, key].concat()
     }
 
     fn fence(&self, key: &str) -> String {

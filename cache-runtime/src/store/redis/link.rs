@@ -14,6 +14,7 @@ use redis::{
 };
 use tokio::sync::{OnceCell, watch};
 use tokio::task::JoinHandle;
+use xxhash_rust::xxh3::xxh3_128;
 
 use super::sentinel::{Sentinels, Told};
 use super::{pushes, server};
@@ -56,7 +57,7 @@ impl Live {
         self.connection.clone()
     }
 
-    /// The server's run id and its replication id, learned before this connection carried any read.
+    /// A hash of the server's run id and its replication id, learned before this connection carried any read.
     pub(crate) fn incarnation(&self) -> &[u8] {
         &self.incarnation
     }
@@ -426,7 +427,10 @@ impl Shared {
             return Err(watching::ALONE.to_owned());
         }
         let incarnation = match self.settings.on_restart {
-            OnRestart::Discard => format!("{run} {history}").into_bytes(),
+            // Short, as each stamp takes it along.
+            OnRestart::Discard => xxh3_128(format!("{run} {history}").as_bytes())
+                .to_le_bytes()
+                .to_vec(),
             OnRestart::Keep => Vec::new(),
         };
         let listens = OnceCell::new();

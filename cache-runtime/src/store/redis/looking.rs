@@ -5,13 +5,14 @@ use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::Cmd;
+use redis::aio::ConnectionLike;
+use redis::{Cmd, Pipeline, Value};
 use tokio::runtime::Handle;
 
 use super::link::Live;
 use super::many::{Hashed, found, life};
-use super::nodes::Node;
-use super::sending::{Command, Reply, refused};
+use super::nodes::{Node, Place};
+use super::sending::{Reply, refused};
 use super::told::Told;
 use super::{RELIED_ON, ROOT_NAME, Redis, tag_field};
 use crate::generations::{self, Field, Stamp};
@@ -172,13 +173,42 @@ impl Redis {
     }
 
     async fn read_alone(&self, at: Address<'_>, patience: Duration) -> Result<Seen, StoreError> {
-        let mut commands = Vec::with_capacity(4);
-        let entry = self.entry(at.key.as_str());
-        commands.push(self.command(&entry, Cmd::get(&entry)));
-        if at.lives {
-            commands.push(self.command(&entry, Cmd::pttl(&entry)));
+        if self.nodes.is_cluster() {
+            return Box::pin(self.read_apart(at, patience)).await;
         }
-        self.generations(&mut commands, at);
+        let mut commands = Pipeline::with_capacity(4);
+        self.look_up(at, |_, command| {
+            commands.add_command(command);
+        });
+        let commands = &commands;
+        self.attempt(Place::Home, patience, move |reached| async move {
+            let answers = reached
+                .connection()
+                .req_packed_commands(commands, 0, commands.len())
+                .await?;
+            let mut answers = answers.into_iter();
+            let entry = found(answers.next().unwrap_or(Value::Nil))?;
+            let lives = if at.lives { answers.next() } else { None };
+            let mut stamp = Told::beside(&reached.live);
+            let mut has_roots = true;
+            for hash in answers {
+                has_roots &= stamp.hash(&hash)?;
+            }
+            Ok(Seen {
+                entry,
+                stamp: has_roots.then(|| stamp.finish()),
+                lives: lives.as_ref().and_then(life),
+            })
+        })
+        .await
+    }
+
+    /// The same in a cluster, where the generations may be at another node than the entry.
+    async fn read_apart(&self, at: Address<'_>, patience: Duration) -> Result<Seen, StoreError> {
+        let mut commands = Vec::with_capacity(4);
+        self.look_up(at, |name, command| {
+            commands.push(self.command(name, command))
+        });
         let mut replies = self
             .send(commands, patience, self.retries)
             .await
@@ -198,27 +228,39 @@ impl Redis {
         })
     }
 
-    /// Asks for the generations of all scopes that `at` lies in: one hash for the domain, one for tags.
-    fn generations(&self, commands: &mut Vec<Command>, at: Address<'_>) {
+    /// The commands of a look-up, each with the name that it is about: the entry, how long it has still to live, and the generations of all scopes that
+    /// it lies in, one hash for the domain and one for tags.
+    fn look_up(&self, at: Address<'_>, mut ask: impl FnMut(&str, Cmd)) {
         let key = at.key.as_str();
+        let entry = self.entry(key);
+        ask(&entry, command("GET", &entry, 0));
+        if at.lives {
+            ask(&entry, command("PTTL", &entry, 0));
+        }
         let zone = self.zone(key);
-        let mut ask = |hash: String, fields: &mut dyn Iterator<Item = Field>| {
-            let mut command = redis::cmd("HMGET");
-            command.arg(&hash).arg(ROOT_NAME);
+        let mut generations = |hash: String, fields: &mut dyn ExactSizeIterator<Item = Field>| {
+            let mut command = command("HMGET", &hash, 1 + fields.len());
+            command.arg(ROOT_NAME);
             for field in fields {
                 command.arg(&field.to_le_bytes()[..]);
             }
-            commands.push(self.command(&hash, command));
+            ask(&hash, command);
         };
-        let scopes = generations::scopes(key);
-        ask(
+        generations(
             self.domain(zone, generations::domain(key)),
-            &mut scopes.into_iter(),
+            &mut generations::scopes(key).into_iter(),
         );
         if !at.tags.is_empty() {
-            ask(self.tags(zone), &mut at.tags.iter().map(tag_field));
+            generations(self.tags(zone), &mut at.tags.iter().map(tag_field));
         }
     }
+}
+
+/// A command about `name`, with room for so many fields of 8 bytes.
+fn command(verb: &str, name: &str, fields: usize) -> Cmd {
+    let mut command = Cmd::with_capacity(2 + fields, verb.len() + name.len() + 8 * fields);
+    command.arg(verb).arg(name);
+    command
 }
 
 /// The stamp of what the `HMGET`s answered; `None` while a root is missing.

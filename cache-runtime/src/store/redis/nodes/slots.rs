@@ -50,7 +50,7 @@ pub(in crate::store::redis) struct Zone(Option<u16>);
 
 impl Zone {
     /// Of a single server.
-    pub(super) const ONLY: Self = Self(None);
+    pub(in crate::store::redis) const ONLY: Self = Self(None);
 
     pub(super) fn of(slot: Slot) -> Self {
         Self(Some(slot.zone()))
