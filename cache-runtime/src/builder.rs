@@ -139,8 +139,8 @@ impl Builder {
     }
 
     /// Shares answers through the master that these sentinels watch over under the name `master`, and goes along with it in a failover: they are asked
-    /// before each attempt to connect, all at once, and again every second, and tell at once when another server has become the master. One of them that
-    /// answers is enough to connect. It takes the place of [`redis`](Self::redis).
+    /// before each attempt to connect, all at once, and again every second, and tell at once when another server has become the master. Most of them
+    /// have to answer for that, or one of them and a replica that follows the master. It takes the place of [`redis`](Self::redis).
     ///
     /// Each sentinel is `host[:port]` or a URL, with a user, password and TLS of its own: `redis://[[user]:password@]host[:port]`, port 26379 unless it is said.
     /// What the master wants is given as a URL with its name in place of the host: `rediss://user:password@name/database`. Certificates (`tls_ca`, `tls_client`) are

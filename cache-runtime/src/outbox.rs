@@ -123,26 +123,27 @@ async fn deliver(engine: Arc<Engine>) {
     }
 }
 
-/// Tries everything once: many together, and each alone where the server refuses some of them.
+/// Tries everything once: many together, and each alone where a server refuses some of them, or a node of a cluster is away. What is for the others is not kept
+/// waiting.
 async fn round(engine: &Engine) {
     let waiting = engine.outbox.waiting();
     for batch in waiting.chunks(BATCH) {
         match attempt(engine, batch).await {
             Ok(()) => {}
-            Err(StoreError::Refused(_)) => {
+            Err(StoreError::Refused(_) | StoreError::Unreachable) if !engine.store.is_away() => {
                 for item in batch {
-                    if let Err(error @ (StoreError::Unreachable | StoreError::TimedOut)) =
+                    // What takes its whole time would take that of all behind it.
+                    if let Err(StoreError::TimedOut) =
                         attempt(engine, std::slice::from_ref(item)).await
                     {
-                        tracing::debug!(%error, "invalidations wait on");
-                        return;
+                        break;
                     }
                 }
             }
-            Err(error) => {
-                tracing::debug!(%error, "invalidations wait on");
-                return;
-            }
+            Err(error) => tracing::debug!(%error, "invalidations wait on"),
+        }
+        if engine.store.is_away() {
+            return;
         }
     }
 }

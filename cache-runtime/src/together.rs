@@ -5,8 +5,7 @@
 //! (D. DeWitt et al., "Implementation Techniques for Main Memory Database Systems", SIGMOD 1984, section 5.2).
 //!
 //! Who leaves alone is a caller, which may be polled late, or never again. So while anybody waits there is a *watch*, which ticks: what is under way
-//! and was not heard of for a whole tick counts no more. A server that is slow makes for more that is under way, but each request is sent once. Those
-//! that wait have no timer of their own.
+//! and was not heard of for a whole tick counts no more. A server that is slow makes for more that is under way, but each request is sent once.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -154,7 +153,10 @@ impl<Q, A> Drop for Watch<Q, A> {
         if !self.over {
             let mut state = lock(&self.together.state);
             state.watched = false;
-            let _told_when_unlocked = (std::mem::take(&mut state.waiting), state);
+            let waiting = std::mem::take(&mut state.waiting);
+            drop(state);
+            // They are told now that nothing is locked.
+            drop(waiting);
         }
     }
 }

@@ -16,6 +16,9 @@ use crate::sync::{Mutex, at_most, lock};
 /// Questions on their way at a time: two callers wait for nobody.
 const UNDER_WAY: usize = 2;
 
+/// For how long others' questions are relied on: who asks may be polled late, or never again.
+const RELIED_ON: Duration = Duration::from_millis(5);
+
 /// What the store answers: a ticket, unless another entry has come.
 type Answer = Result<Option<Ticket>, StoreError>;
 
@@ -30,8 +33,8 @@ pub(super) struct Announcing {
 struct State {
     /// How many questions were sent.
     sent: u64,
-    /// How many of them are on their way.
-    asking: usize,
+    /// Those of them that are on their way and relied on, by number.
+    asking: Vec<u64>,
     /// Of those that were answered the one that was sent last.
     last: Option<Answered>,
 }
@@ -74,9 +77,18 @@ impl Seat {
             Some(turn) => (turn, patience),
             None => {
                 let began = Instant::now();
-                let turn = at_most(patience, announcing.until(turn)).await;
-                let turn = turn.ok_or(StoreError::TimedOut)?;
-                (turn, patience.saturating_sub(began.elapsed()))
+                let left = || patience.saturating_sub(began.elapsed());
+                loop {
+                    let sent = lock(&announcing.state).sent;
+                    let wait = RELIED_ON.min(left());
+                    if let Some(turn) = at_most(wait, announcing.until(turn)).await {
+                        break (turn, left());
+                    }
+                    if left().is_zero() {
+                        return Err(StoreError::TimedOut);
+                    }
+                    announcing.rely_no_more(sent);
+                }
             }
         };
         match turn {
@@ -102,15 +114,22 @@ impl Announcing {
         if let Some(last) = state.last.as_ref().filter(mine) {
             return Some(Turn::Take(last.answer.clone()));
         }
-        if state.asking >= UNDER_WAY {
+        if state.asking.len() >= UNDER_WAY {
             return None;
         }
-        state.asking += 1;
         state.sent += 1;
+        let sent = state.sent;
+        state.asking.push(sent);
         Some(Turn::Ask(Asking {
             announcing: self.clone(),
             number: state.sent,
         }))
+    }
+
+    /// What was sent by then takes long: others may ask.
+    fn rely_no_more(&self, sent: u64) {
+        lock(&self.state).asking.retain(|number| *number > sent);
+        self.changed.notify_waiters();
     }
 
     async fn until<T>(&self, ready: impl Fn() -> Option<T>) -> T {
@@ -141,7 +160,9 @@ impl Asking {
 
 impl Drop for Asking {
     fn drop(&mut self) {
-        lock(&self.announcing.state).asking -= 1;
+        let mut state = lock(&self.announcing.state);
+        state.asking.retain(|number| *number != self.number);
+        drop(state);
         self.announcing.changed.notify_waiters();
     }
 }

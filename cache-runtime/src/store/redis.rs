@@ -201,7 +201,7 @@ impl Redis {
             true => patience / 2,
             false => patience,
         };
-        let hears = self.attempt_once(Place::Home, most, move |home| async move {
+        let hears = self.attempt(Place::Home, most, move |home| async move {
             home.hear_wakes().await;
             Ok(())
         });

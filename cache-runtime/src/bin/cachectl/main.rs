@@ -61,7 +61,7 @@ struct Options {
         global = true,
         value_name = "URLS",
         value_delimiter = ',',
-        conflicts_with = "url"
+        conflicts_with_all = ["url", "master"]
     )]
     cluster: Vec<String>,
 

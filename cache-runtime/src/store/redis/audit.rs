@@ -38,13 +38,8 @@ impl Redis {
                 .arg(("outcome", record.outcome.as_str()))
                 .ignore();
         }
-        let commands = &commands;
-        self.attempt(
-            self.place(&self.audit()),
-            patience,
-            move |live| async move { commands.exec_async(&mut live.connection()).await },
-        )
-        .await
+        let told = self.send_about(&self.audit(), &commands, patience).await;
+        told.map(drop)
     }
 
     pub(crate) async fn audit_log(

@@ -5,6 +5,7 @@ use std::time::Duration;
 use redis::Value;
 
 use super::script::Script;
+use super::sending::refused;
 use super::{Redis, milliseconds};
 use crate::behind::queue::{Depth, Entry, Id, Kind, MOST_DEAD};
 use crate::store::StoreError;
@@ -145,12 +146,10 @@ impl Redis {
             .arg(1);
         commands.cmd("TIME");
         type Ends = Vec<(String, Vec<Vec<u8>>)>;
-        let commands = &commands;
-        let (waiting, first, last, time): (u64, Ends, Ends, (u64, u64)) = self
-            .attempt(self.place(stream), patience, move |live| async move {
-                commands.query_async(&mut live.connection()).await
-            })
-            .await?;
+        let told = self.send_about(stream, &commands, patience).await?;
+        let told = redis::from_redis_value(Value::Array(told));
+        let (waiting, first, last, time): (u64, Ends, Ends, (u64, u64)) =
+            told.map_err(|error| refused(&error.into()))?;
         let id = |ends: Ends| ends.first().map(|(id, _)| Id::parse(id));
         let now = time.0 * 1000 + time.1 / 1000;
         let first = id(first);

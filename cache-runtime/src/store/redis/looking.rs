@@ -8,6 +8,7 @@ use std::time::Duration;
 use redis::aio::ConnectionLike;
 use redis::{Cmd, Pipeline, Value};
 use tokio::runtime::Handle;
+use tokio::time::Instant;
 
 use super::link::Live;
 use super::many::{Hashed, found, life};
@@ -72,12 +73,9 @@ async fn look_up(
     lead: Lead<Wanted, Result<Seen, StoreError>>,
     mut batch: Vec<Waiting<Wanted, Result<Seen, StoreError>>>,
 ) {
-    // They may have waited for two ticks.
-    let patience = redis.deadline.saturating_sub(2 * RELIED_ON);
-    let patience = patience.max(redis.deadline / 2);
     loop {
         let (all, places) = distinct(&batch);
-        let seen = redis.read_many(&all, patience).await;
+        let seen = redis.read_many(&all, redis.deadline).await;
         for (one, place) in batch.into_iter().zip(places) {
             one.answer(seen[place].clone());
         }
@@ -147,16 +145,15 @@ impl Redis {
                 answer
             }
         };
-        // What carries it has a deadline: one of its own is for who has less time.
-        let answer = if patience < self.deadline {
-            let answer = tokio::time::timeout(patience, answer).await;
-            answer.map_err(|_| StoreError::TimedOut)?
-        } else {
-            answer.await
-        };
-        match answer {
+        // What carries it has a deadline too, but may be on a runtime that nobody drives.
+        let until = Instant::now() + patience;
+        let answer = tokio::time::timeout_at(until, answer).await;
+        match answer.map_err(|_| StoreError::TimedOut)? {
             Ok(seen) => seen,
-            Err(_) => self.read_alone(at, patience).await,
+            Err(_) => {
+                let left = until.saturating_duration_since(Instant::now());
+                self.read_alone(at, left).await
+            }
         }
     }
 

@@ -83,7 +83,7 @@ impl Call {
     ) -> Result<T, RedisError> {
         let mut commands = Pipeline::with_capacity(1);
         commands.add_command(self.command());
-        let answers = query(connection, &commands, &[Some(self.script)]).await?;
+        let (answers, _) = query(connection, &commands, &[Some(self.script)]).await?;
         match answers.into_iter().next().unwrap_or(Value::Nil) {
             Value::ServerError(error) => Err(error.into()),
             answer => Ok(redis::from_redis_value(answer)?),
@@ -100,12 +100,13 @@ impl Call {
     }
 }
 
-/// Sends `commands`, of which each calls the script beside it or none, in one round trip. What the server refuses stands among the answers.
+/// Sends `commands`, of which each calls the script beside it or none, in one round trip. What the server refuses stands among the answers. Also whether all of
+/// it was done in one round trip, and so in order.
 pub(super) async fn query(
     mut connection: Connection,
     commands: &Pipeline,
     scripts: &[Option<&'static Script>],
-) -> Result<Vec<Value>, RedisError> {
+) -> Result<(Vec<Value>, bool), RedisError> {
     let mut answers = connection
         .req_packed_commands(commands, 0, commands.len())
         .await?;
@@ -115,7 +116,7 @@ pub(super) async fn query(
         .filter(|at| is_forgotten(&answers[*at]))
         .collect();
     if forgotten.is_empty() {
-        return Ok(answers);
+        return Ok((answers, true));
     }
     let mut sources: Vec<_> = forgotten
         .iter()
@@ -139,5 +140,5 @@ pub(super) async fn query(
     for (at, answer) in forgotten.into_iter().zip(again) {
         answers[at] = answer;
     }
-    Ok(answers)
+    Ok((answers, false))
 }

@@ -54,7 +54,27 @@ struct Group {
     places: Vec<usize>,
 }
 
+/// What one node has answered.
+struct Answers {
+    values: Vec<Value>,
+    by: Arc<Live>,
+    at_once: bool,
+}
+
 impl Redis {
+    /// Sends commands that are all about `name`, and follows its slot; their answers, or why one of them has none.
+    pub(super) async fn send_about(
+        &self,
+        name: &str,
+        commands: &Pipeline,
+        patience: Duration,
+    ) -> Result<Vec<Value>, StoreError> {
+        let commands = commands.cmd_iter();
+        let commands = commands.map(|command| self.command(name, command.clone()));
+        let replies = self.send(commands.collect(), patience, self.retries).await;
+        replies.into_iter().map(|reply| reply?.value()).collect()
+    }
+
     /// Sends all of them, as often as `retries` says; the answers are in their order. A node that is away or slow keeps nobody from the answers of the others.
     pub(super) async fn send(
         &self,
@@ -132,7 +152,7 @@ impl Redis {
         group: &Group,
         patience: Duration,
         retries: u32,
-    ) -> Result<(Vec<Value>, Arc<Live>), StoreError> {
+    ) -> Result<Answers, StoreError> {
         let place = Place::Node(group.node.clone());
         let (commands, scripts) = (&group.commands, &group.scripts);
         self.attempts(place, patience, retries, move |reached| async move {
@@ -173,7 +193,7 @@ impl Redis {
         let each = again.iter().map(async |(at, slot, command, script)| {
             let place = Place::Slot(*slot);
             let sent = self.attempts(place, left(), retries, move |reached| async move {
-                let (mut values, by) = answers(reached, command, script).await?;
+                let Answers { mut values, by, .. } = answers(reached, command, script).await?;
                 match values.pop().unwrap_or(Value::Nil) {
                     Value::ServerError(error) if is_elsewhere(&error.clone().into()) => {
                         Err(error.into())
@@ -198,8 +218,8 @@ async fn answers(
     reached: Reached,
     commands: &Pipeline,
     scripts: &[Option<&'static Script>],
-) -> Result<(Vec<Value>, Arc<Live>), RedisError> {
-    let values = script::query(reached.connection(), commands, scripts).await?;
+) -> Result<Answers, RedisError> {
+    let (values, at_once) = script::query(reached.connection(), commands, scripts).await?;
     // What all of them meet is the server's state, not theirs.
     for value in &values {
         if let Value::ServerError(error) = value {
@@ -209,21 +229,25 @@ async fn answers(
             }
         }
     }
-    Ok((values, reached.live))
+    Ok(Answers {
+        values,
+        by: reached.live,
+        at_once,
+    })
 }
 
-fn sort(
-    replies: &mut Replies,
-    group: &Group,
-    answers: Result<(Vec<Value>, Arc<Live>), StoreError>,
-) {
+fn sort(replies: &mut Replies, group: &Group, answers: Result<Answers, StoreError>) {
     match answers {
-        Ok((values, by)) => {
+        Ok(Answers {
+            values,
+            by,
+            at_once,
+        }) => {
             for (at, value) in group.places.iter().zip(values) {
                 replies[*at] = Ok(Reply {
                     value,
                     by: by.clone(),
-                    at_once: true,
+                    at_once,
                 });
             }
         }

@@ -13,7 +13,11 @@ use crate::policy::OnRestart;
 use crate::store::redis::{change, generations_of, pushes};
 use crate::sync::{Mutex, lock};
 
-/// Domains in which something was made old: as many as the program has.
+/// Domains that are told again at most, each hundred in a round trip of the handshake: more than programs have. Names that were made up by hand may be more: those are
+/// left to expire in a failover.
+const MOST: usize = 1_000;
+
+/// Domains in which something was made old.
 #[derive(Debug, Default)]
 pub(super) struct Told {
     domains: Mutex<HashSet<String>>,
@@ -29,7 +33,7 @@ impl Link {
     ) {
         let mut told = lock(&self.shared.told.domains);
         for domain in domains {
-            if !told.contains(domain) {
+            if told.len() < MOST && !told.contains(domain) {
                 told.insert(domain.to_owned());
             }
         }

@@ -81,7 +81,10 @@ impl Shared {
         let asked = info.arg("replication").query_async(&mut connection);
         let replication: String =
             match tokio::time::timeout(self.settings.connect_timeout, asked).await {
-                Ok(Ok(replication)) => replication,
+                Ok(Ok(replication)) => {
+                    live.failures.store(0, Ordering::Relaxed);
+                    replication
+                }
                 Ok(Err(error)) if error.is_io_error() || error.is_unrecoverable_error() => {
                     return Err(described_unsaid(&error));
                 }

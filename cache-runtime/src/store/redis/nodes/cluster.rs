@@ -149,7 +149,12 @@ impl Cluster {
 
     pub(super) fn is_away(&self) -> bool {
         if let Some(map) = &*self.shared.map.load() {
-            return map.nodes().all(|(_, node)| node.link.is_down());
+            let is_away = map.nodes().all(|(_, node)| node.link.is_down());
+            if is_away {
+                // They may come back elsewhere.
+                self.doubt();
+            }
+            return is_away;
         }
         let is_away = *self.shared.asked.borrow();
         if is_away {
