@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use cache_runtime::{Cache, cached};
+use futures_util::FutureExt;
 use futures_util::future::join_all;
 
 use crate::world::World;
@@ -48,6 +49,29 @@ async fn callers_that_come_at_once_are_announced_together() {
     let scripts = scripts().await - before;
     // Some tickets for those whose look-ups came back together, and the fill.
     assert!(scripts <= 20, "{scripts} scripts");
+}
+
+/// As with `buffered` streams whose consumer is busy: they have asked for tickets, and never look at the answer.
+#[tokio::test]
+async fn callers_that_nobody_polls_keep_no_key_out_of_the_cache() {
+    let world = World::redis().await;
+    row(&world, 0).await;
+    let scripts = async || {
+        let stats = world.server().commandstats().await;
+        stats.get("evalsha").copied().unwrap_or_default()
+    };
+    let before = scripts().await;
+    let mut stuck: Vec<_> = (0..2).map(|_| Box::pin(row(&world, 1))).collect();
+    while scripts().await < before + 2 {
+        for call in &mut stuck {
+            assert!(call.now_or_never().is_none(), "it has only asked");
+        }
+    }
+    for _ in 0..2 {
+        assert_eq!(row(&world, 1).await, world.row(1));
+    }
+    let counts = world.cache.stats().total;
+    assert_eq!((counts.loads, counts.hits, counts.degraded), (2, 1, 0));
 }
 
 /// The callers come while the load runs and while it ends, again and again.

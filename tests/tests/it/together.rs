@@ -1,5 +1,8 @@
 //! Look-ups that wait at the same moment leave together; each gets its own answer, whatever becomes of the others.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use cache_runtime::{Cache, KeyPart, Tag, cached};
 use cache_tests::{Direction, Proxy, RedisServer, eventually};
 use futures_util::FutureExt;
@@ -218,4 +221,47 @@ async fn the_circuit_opens_however_many_wait() {
     })
     .await;
     proxy.hold(Direction::ToClient, false);
+}
+
+/// The batch is carried by the runtime of the caller that led before, which may not be driven any more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_runtime_that_stands_still_holds_nobody() {
+    let server = RedisServer::start().await;
+    let proxy = Proxy::start(server.port()).await;
+    let cache = Cache::builder().redis(proxy.url()).build().unwrap();
+    let world = Arc::new(World::over(cache, None));
+    join_all((0..20).map(|id| row(&world, id))).await;
+    proxy.hold(Direction::ToClient, true);
+    let (sent, leads) = tokio::sync::oneshot::channel();
+    let leaders = std::thread::spawn({
+        let world = world.clone();
+        move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                let mut both = std::pin::pin!(join_all([row(&world, 0), row(&world, 1)]));
+                assert!(both.as_mut().now_or_never().is_none());
+                sent.send(()).unwrap();
+                both.await;
+            });
+            // Neither driven nor dropped while the others wait.
+            runtime
+        }
+    });
+    leads.await.unwrap();
+    let waiting = join_all((2..20).map(|id| row(&world, id)));
+    let mut waiting = std::pin::pin!(waiting);
+    assert!(waiting.as_mut().now_or_never().is_none());
+    proxy.hold(Direction::ToClient, false);
+    let runtime = leaders.join().unwrap();
+    let waited = tokio::time::timeout(Duration::from_secs(10), waiting).await;
+    let answers = waited.expect("they wait no longer than the cache may take");
+    assert!(
+        (2..20)
+            .zip(answers)
+            .all(|(id, answer)| answer == world.row(id))
+    );
+    tokio::task::spawn_blocking(|| drop(runtime)).await.unwrap();
 }
