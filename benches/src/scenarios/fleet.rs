@@ -17,7 +17,7 @@ use crate::contest::{Contest, Figure, Line, Unit};
 
 pub(crate) const SCENARIO: Scenario = Scenario {
     name: "fleet",
-    how: "what a fleet costs one Redis, by its own account, which a busy machine hardly changes: CPU time of its main thread, bytes that it sends, memory of its clients. Each instance is a cache of its own with a connection of its own, all in this process, and one of them invalidates, one after the other, for a second at least, 1,000 keys and more, as many patterns, and 100 times 100 keys in one call; then 64 tasks do so, of all instances in turn, each with a key. What the fleet costs while nobody does anything is taken off there. And what generations take",
+    how: "what a fleet costs one Redis, by its own account: CPU time of its main thread, bytes that it sends, memory of its clients. Each instance is a cache of its own with a connection of its own, all in this process, and one of them invalidates, one after the other, for a second at least, 1,000 keys and more, as many patterns, and 100 times 100 keys in one call; then 64 tasks do so, of all instances in turn, each with a key. What the fleet costs while nobody does anything is taken off there. And what generations take",
     run,
 };
 
