@@ -6,6 +6,7 @@ mod circuit_open;
 mod codecs;
 mod compile_time;
 mod faults;
+mod fleet;
 mod invalidate_pattern;
 mod memory;
 mod miss_fill;
@@ -37,6 +38,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     stale_race::SCENARIO,
     invalidate_pattern::SCENARIO,
     memory::SCENARIO,
+    fleet::SCENARIO,
     codecs::SCENARIO,
     compile_time::SCENARIO,
     circuit_open::SCENARIO,
