@@ -1,6 +1,6 @@
 //! How the look-ups of one domain are spread over the masters of a cluster: commands of each, while all of its keys are hit.
 //!
-//! `cargo run -p cache-benches --bin hot_domain`
+//! `cargo run --manifest-path benches/Cargo.toml --bin hot_domain`
 //!
 //! It counts and measures no time, so that it needs no release build. What one copy of the generations in place of sixteen would do is seen with
 //! `ZONES = 1` in `store/redis/nodes/slots.rs`.
