@@ -575,7 +575,11 @@ pub(super) fn described_unsaid(error: &RedisError) -> String {
     let code = error.code().or(failed.map(|(_, error)| error.code()));
     match (code, error.kind()) {
         (Some(code), _) => code.to_owned(),
-        (None, redis::ErrorKind::Io | redis::ErrorKind::Client) => error.to_string(),
+        (None, redis::ErrorKind::Io) => error.to_string(),
+        // Our own words, before the kind's name.
+        (None, redis::ErrorKind::Client) => {
+            error.to_string().trim_end_matches(" - Client").to_owned()
+        }
         (None, kind) => format!("{kind:?}"),
     }
 }
