@@ -275,17 +275,22 @@ impl Drop for Seat {
     }
 }
 
+/// Waits until `ready` answers, which is asked anew at each change.
+async fn until<T>(changes: &Notify, ready: impl Fn() -> Option<T>) -> T {
+    loop {
+        // Made before the look, it hears of every change after it, polled or not.
+        let changed = changes.notified();
+        if let Some(answer) = ready() {
+            return answer;
+        }
+        changed.await;
+    }
+}
+
 impl Load {
     /// Waits until `ready` answers.
     async fn until<T>(self: &Arc<Self>, ready: impl Fn(&Arc<Self>) -> Option<T>) -> T {
-        loop {
-            // Made before the look at the state, it hears of every change after it, polled or not.
-            let changed = self.changed.notified();
-            if let Some(answer) = ready(self) {
-                return answer;
-            }
-            changed.await;
-        }
+        until(&self.changed, || ready(self)).await
     }
 
     /// One more tries; what has failed twice is not tried by one after the other.

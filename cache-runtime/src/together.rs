@@ -10,6 +10,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -17,6 +18,9 @@ use crate::sync::{Mutex, lock};
 
 /// Requests and batches under way at a time: while one travels, the server works on another.
 const UNDER_WAY: usize = 2;
+
+/// For how long others rely on who has sent something for them, or for twice as long: it may be a caller that is polled late, or never again.
+pub(crate) const RELIED_ON: Duration = Duration::from_millis(5);
 
 /// Requests `Q` for answers `A`.
 pub(crate) struct Together<Q, A> {

@@ -7,17 +7,15 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use super::Seat;
+use super::{Seat, until};
 use crate::envelope::Head;
 use crate::key::Tag;
 use crate::store::{StoreError, Ticket};
 use crate::sync::{Mutex, at_most, lock};
+use crate::together::RELIED_ON;
 
 /// Questions on their way at a time: two callers wait for nobody.
 const UNDER_WAY: usize = 2;
-
-/// For how long others' questions are relied on: who asks may be polled late, or never again.
-const RELIED_ON: Duration = Duration::from_millis(5);
 
 /// What the store answers: a ticket, unless another entry has come.
 type Answer = Result<Option<Ticket>, StoreError>;
@@ -81,7 +79,7 @@ impl Seat {
                 loop {
                     let sent = lock(&announcing.state).sent;
                     let wait = RELIED_ON.min(left());
-                    if let Some(turn) = at_most(wait, announcing.until(turn)).await {
+                    if let Some(turn) = at_most(wait, until(&announcing.changed, turn)).await {
                         break (turn, left());
                     }
                     if left().is_zero() {
@@ -118,11 +116,11 @@ impl Announcing {
             return None;
         }
         state.sent += 1;
-        let sent = state.sent;
-        state.asking.push(sent);
+        let number = state.sent;
+        state.asking.push(number);
         Some(Turn::Ask(Asking {
             announcing: self.clone(),
-            number: state.sent,
+            number,
         }))
     }
 
@@ -130,17 +128,6 @@ impl Announcing {
     fn rely_no_more(&self, sent: u64) {
         lock(&self.state).asking.retain(|number| *number > sent);
         self.changed.notify_waiters();
-    }
-
-    async fn until<T>(&self, ready: impl Fn() -> Option<T>) -> T {
-        loop {
-            // Made before the look, it hears of every change after it.
-            let changed = self.changed.notified();
-            if let Some(ready) = ready() {
-                return ready;
-            }
-            changed.await;
-        }
     }
 }
 

@@ -65,9 +65,6 @@ use crate::meters::Trips;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::wakes::Wakes;
 
-/// Look-ups rely on a round trip that was begun by a caller for so long, or for twice as long: the caller may be slow, or never polled again.
-const RELIED_ON: Duration = Duration::from_millis(5);
-
 /// What stands in for the head of a key that holds no string at all.
 const NOT_A_STRING: &[u8] = b"!";
 

@@ -3,15 +3,11 @@
 mod changing;
 mod operations;
 
-use cache_runtime::{Cache, cached, invalidates, updates};
+use cache_runtime::{Cache, updates};
 use cache_tests::RedisCluster;
 
+use crate::freshness::{Way, run, write};
 use crate::world::{World, patient};
-
-#[cached(namespace = "agent:run", ttl = "1h", key = (id, part), tags = ["owner:{id}"], cache = world.cache)]
-async fn run(world: &World, id: u64, part: &str) -> u64 {
-    world.load(id).await
-}
 
 #[updates(run(world, id, "part"))]
 async fn update(world: &World, id: u64, value: u64) -> Result<u64, String> {
@@ -19,52 +15,8 @@ async fn update(world: &World, id: u64, value: u64) -> Result<u64, String> {
     Ok(value)
 }
 
-/// Ways of making old what was loaded of a row, as functions that write it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
-    Key,
-    Pattern,
-    Domain,
-    Tag,
-    Sweep,
-}
-
-const WAYS: [Way; 5] = [Way::Key, Way::Pattern, Way::Domain, Way::Tag, Way::Sweep];
-
-async fn write(way: Way, world: &World, id: u64, value: u64) {
-    #[invalidates(run(id, "part"), cache = world.cache)]
-    async fn by_key(world: &World, id: u64, value: u64) {
-        world.set_row(id, value);
-    }
-
-    #[invalidates("agent:*:{id}:*", cache = world.cache)]
-    async fn by_pattern(world: &World, id: u64, value: u64) {
-        world.set_row(id, value);
-    }
-
-    #[invalidates("agent:*", cache = world.cache)]
-    async fn by_domain(world: &World, id: u64, value: u64) {
-        world.set_row(id, value);
-    }
-
-    #[invalidates(tag = "owner:{id}", cache = world.cache)]
-    async fn by_tag(world: &World, id: u64, value: u64) {
-        world.set_row(id, value);
-    }
-
-    #[invalidates("agent:run:*:pa*", cache = world.cache)]
-    async fn by_sweep(world: &World, id: u64, value: u64) {
-        world.set_row(id, value);
-    }
-
-    match way {
-        Way::Key => by_key(world, id, value).await,
-        Way::Pattern => by_pattern(world, id, value).await,
-        Way::Domain => by_domain(world, id, value).await,
-        Way::Tag => by_tag(world, id, value).await,
-        Way::Sweep => by_sweep(world, id, value).await,
-    }
-}
+/// One of each kind: a key, scopes of several sizes, a tag, and a walk.
+const WAYS: [Way; 5] = [Way::Key, Way::Middle, Way::Domain, Way::Tag, Way::Sweep];
 
 /// A cache of its own prefix over a cluster.
 fn over(cluster: &RedisCluster, prefix: &str) -> World {

@@ -12,7 +12,7 @@ use crate::world::World;
 const TRIALS: u64 = 1_000;
 
 #[cached(namespace = "agent:run", ttl = "1h", key = (id, part), tags = ["owner:{id}"], cache = world.cache)]
-async fn run(world: &World, id: u64, part: &str) -> u64 {
+pub(crate) async fn run(world: &World, id: u64, part: &str) -> u64 {
     world.load(id).await
 }
 
@@ -23,7 +23,7 @@ async fn row(world: &World, id: u64) -> u64 {
 
 /// A way of invalidating, as a function that writes.
 #[derive(Debug, Clone, Copy)]
-enum Way {
+pub(crate) enum Way {
     Key,
     TypedHole,
     Trailing,
@@ -33,7 +33,7 @@ enum Way {
     Sweep,
 }
 
-async fn write(way: Way, world: &World, id: u64, value: u64) {
+pub(crate) async fn write(way: Way, world: &World, id: u64, value: u64) {
     #[invalidates(run(id, "part"), cache = world.cache)]
     async fn by_key(world: &World, id: u64, value: u64) {
         world.set_row(id, value);

@@ -8,7 +8,7 @@ use redis::{Cmd, RedisError, Value};
 use super::nodes::{Connection, Zone};
 use super::scan::DOMAINS;
 use super::script::{Call, Script};
-use super::{Redis, TAGS, field_name, mark_of_key, milliseconds, tag_field};
+use super::{Redis, TAGS, field_name, mark_of_key, milliseconds, tag_field, unexpected};
 use crate::generations::{self, Field, ROOT};
 use crate::key::{Pattern, Reach, Target};
 use crate::near;
@@ -196,9 +196,11 @@ impl Redis {
     }
 
     async fn tell(&self, script: &Call, patience: Duration) -> Result<(), StoreError> {
-        match self.run(script, patience, Ok).await? {
-            Value::Int(_) => {}
-            error => self.cannot_push(&format!("{error:?}")),
+        if let Some(refused) = self
+            .run(script, patience, |answer| refused_push(&answer))
+            .await?
+        {
+            self.cannot_push(&refused);
         }
         Ok(())
     }
@@ -222,6 +224,18 @@ impl Redis {
         }
         Ok(())
     }
+}
+
+/// What kept a push from being sent, as the script says it. Whatever else is answered, as over a connection that mixes up its answers, may be somebody's value: it is
+/// no answer, and is told to nobody.
+fn refused_push(answer: &Value) -> Result<Option<String>, RedisError> {
+    let text = match answer {
+        Value::Int(1) => return Ok(None),
+        Value::BulkString(text) => text.strip_prefix(b"push: "),
+        _ => None,
+    };
+    let text = text.ok_or_else(|| unexpected(answer))?;
+    Ok(Some(String::from_utf8_lossy(text).into_owned()))
 }
 
 /// Makes whole domains of one server old, by their hashes of generations, and all that is kept near.
@@ -354,6 +368,23 @@ impl<'a> Change<'a> {
     fn mark(&mut self, redis: &Redis, zone: Zone, domain: &str, name: Vec<u8>) {
         if self.mark != Mark::Untouched {
             self.marks.push((redis.marks(zone, domain), name));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_one_s_answer_is_neither_success_nor_told() {
+        let text = |text: &str| Value::BulkString(text.into());
+        assert_eq!(refused_push(&Value::Int(1)).expect("done"), None);
+        let refused = refused_push(&text("push: NOPERM no")).expect("it is done");
+        assert_eq!(refused.as_deref(), Some("NOPERM no"));
+        for other in [text("hunter2"), Value::Nil, Value::Int(7), Value::Okay] {
+            let error = refused_push(&other).expect_err("it is not known to be done");
+            assert!(!error.to_string().contains("hunter2"), "{error}");
         }
     }
 }

@@ -3,7 +3,7 @@
 -- ARGV: channel, push or '' for none, most fields of a hash of generations, number of generations, number of marks,
 --       life of the marks in ms (0: remove them), what they say (1 held off, 2 announced),
 --       most marks of a domain, then for each generation its field and its new value, and the marks
--- Returns 1, or what kept the push from being sent.
+-- Returns 1, or 'push: ' and what kept it from being sent.
 local scopes, marks, life = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local key, arg = 0, 8
 
@@ -56,4 +56,4 @@ if not pushes then return 1 end
 -- Last, so that whoever hears of it finds all of it done.
 local number = redis.call('INCR', pushes)
 local sent = redis.pcall('PUBLISH', ARGV[1], number .. ' ' .. ARGV[2])
-return type(sent) == 'table' and sent.err or 1
+return type(sent) == 'table' and 'push: ' .. sent.err or 1

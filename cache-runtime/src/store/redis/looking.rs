@@ -15,11 +15,11 @@ use super::many::{Hashed, found, life};
 use super::nodes::{Node, Place};
 use super::sending::{Reply, refused};
 use super::told::Told;
-use super::{RELIED_ON, ROOT_NAME, Redis, tag_field};
+use super::{ROOT_NAME, Redis, tag_field};
 use crate::generations::{self, Field, Stamp};
 use crate::key::{Key, Tag, digest};
 use crate::store::{Address, Seen, StoreError};
-use crate::together::{Asked, Lead, Tick, Together, Waiting, Watch};
+use crate::together::{Asked, Lead, RELIED_ON, Tick, Together, Waiting, Watch};
 
 /// Look-ups that wait.
 pub(super) type Lookups = Together<Wanted, Result<Seen, StoreError>>;
@@ -174,7 +174,7 @@ impl Redis {
             return Box::pin(self.read_apart(at, patience)).await;
         }
         let mut commands = Pipeline::with_capacity(4);
-        self.look_up(at, |_, command| {
+        self.commands(at, |_, command| {
             commands.add_command(command);
         });
         let commands = &commands;
@@ -203,7 +203,7 @@ impl Redis {
     /// The same in a cluster, where the generations may be at another node than the entry.
     async fn read_apart(&self, at: Address<'_>, patience: Duration) -> Result<Seen, StoreError> {
         let mut commands = Vec::with_capacity(4);
-        self.look_up(at, |name, command| {
+        self.commands(at, |name, command| {
             commands.push(self.command(name, command))
         });
         let mut replies = self
@@ -227,7 +227,7 @@ impl Redis {
 
     /// The commands of a look-up, each with the name that it is about: the entry, how long it has still to live, and the generations of all scopes that
     /// it lies in, one hash for the domain and one for tags.
-    fn look_up(&self, at: Address<'_>, mut ask: impl FnMut(&str, Cmd)) {
+    fn commands(&self, at: Address<'_>, mut ask: impl FnMut(&str, Cmd)) {
         let key = at.key.as_str();
         let entry = self.entry(key);
         ask(&entry, command("GET", &entry, 0));
@@ -254,7 +254,7 @@ impl Redis {
 }
 
 /// A command about `name`, with room for so many fields of 8 bytes.
-fn command(verb: &str, name: &str, fields: usize) -> Cmd {
+pub(super) fn command(verb: &str, name: &str, fields: usize) -> Cmd {
     let mut command = Cmd::with_capacity(2 + fields, verb.len() + name.len() + 8 * fields);
     command.arg(verb).arg(name);
     command

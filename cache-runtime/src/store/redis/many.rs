@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use redis::{Cmd, RedisError, Value};
+use redis::{RedisError, Value};
 
 use super::link::Live;
+use super::looking::command;
 use super::nodes::Zone;
 use super::sending::{Command, Reply, refused};
 use super::told::Told;
@@ -174,15 +175,15 @@ impl Redis {
         let gets = commands.len();
         for at in ats.iter().filter(|at| at.lives) {
             let entry = self.entry(at.key.as_str());
-            commands.push(self.command(&entry, Cmd::pttl(&entry)));
+            commands.push(self.command(&entry, command("PTTL", &entry, 0)));
         }
         for ((zone, domain), fields) in &asked.hashes {
             let name = match domain {
                 Some(domain) => self.domain(*zone, domain),
                 None => self.tags(*zone),
             };
-            let mut command = redis::cmd("HMGET");
-            command.arg(&name).arg(ROOT_NAME);
+            let mut command = command("HMGET", &name, fields.fields.len());
+            command.arg(ROOT_NAME);
             for field in &fields.fields[1..] {
                 command.arg(&field.to_le_bytes()[..]);
             }
@@ -214,7 +215,7 @@ impl Redis {
         let names = ats.iter().map(|at| self.entry(at.key.as_str()));
         if self.nodes.is_cluster() {
             return names
-                .map(|name| self.command(&name, Cmd::get(&name)))
+                .map(|name| self.command(&name, command("GET", &name, 0)))
                 .collect();
         }
         let mut command = redis::cmd("MGET");

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use cache_runtime::HealthStatus;
+use cache_runtime::{HealthStatus, cached, invalidates};
 use cache_tests::{RedisServer, eventually, slot_of};
+use futures_util::FutureExt;
 
 use super::*;
 
@@ -223,6 +224,7 @@ async fn who_is_down_takes_away_its_own_keys_alone() {
             ),
         }
     }
+    what_waits_for_it_keeps_nothing_from_the_others(&cluster, &of_first).await;
     // What cannot be delivered waits, and is the answer here.
     write(Way::Domain, &world, 1, 8).await;
     assert_eq!(world.cache.stats().pending_invalidations, 1);
@@ -253,6 +255,38 @@ async fn who_is_down_takes_away_its_own_keys_alone() {
     for id in 0..KEYS {
         eventually("it is stored again", async || is_stored(&world, id).await).await;
     }
+}
+
+/// Not even what was never sent yet, as its writers were dropped half way.
+async fn what_waits_for_it_keeps_nothing_from_the_others(
+    cluster: &RedisCluster,
+    of_first: &BTreeSet<u64>,
+) {
+    #[invalidates(run(id, "part"), cache = world.cache)]
+    async fn begin(world: &World, id: u64) {
+        let _ = id;
+        std::future::pending::<()>().await;
+    }
+
+    let (owing, other) = (over(cluster, "down"), over(cluster, "down"));
+    // More than are delivered together.
+    let lost = (KEYS..).filter(|id| masters("down", *id).contains(&0));
+    let lost = lost.map(|id| run::key(id, "part")).take(250);
+    owing.cache.invalidate(lost).await;
+    let healthy: Vec<u64> = (0..KEYS).filter(|id| !of_first.contains(id)).collect();
+    for id in &healthy {
+        eventually("it is stored", async || is_stored(&other, *id).await).await;
+        other.set_row(*id, 9);
+        assert!(begin(&owing, *id).now_or_never().is_none());
+    }
+    assert!(owing.cache.stats().pending_invalidations >= 250);
+    for id in healthy {
+        eventually("it is delivered", async || {
+            run(&other, id, "part").await == 9
+        })
+        .await;
+    }
+    assert!(owing.cache.stats().pending_invalidations >= 200);
 }
 
 /// The node that counts and sends the pushes is replaced.
