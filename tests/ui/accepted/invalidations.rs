@@ -1,7 +1,9 @@
 //! Targets of every kind.
 #![deny(warnings, clippy::all, clippy::pedantic)]
 
-use cache_runtime::{cached, invalidates};
+use std::sync::LazyLock;
+
+use cache_runtime::{Cache, cached, invalidates};
 use serde::{Deserialize, Serialize};
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -38,7 +40,10 @@ async fn plain(id: u64) {
     let _ = id;
 }
 
-#[invalidates(patterns = ["agents:list:*", "agents:{agent.id}", "agents:ws12*"], tag = "a", tag = "b:{agent.owner}")]
+/// What cuts inside a segment refuses all loads on their way in a store of this process, also those of the other modules in the default cache.
+static APART: LazyLock<Cache> = LazyLock::new(|| Cache::builder().build().expect("a cache"));
+
+#[invalidates(patterns = ["agents:list:*", "agents:{agent.id}", "agents:ws12*"], tag = "a", tag = "b:{agent.owner}", cache = APART)]
 async fn listed(agent: Agent) -> u64 {
     drop(agent);
     1

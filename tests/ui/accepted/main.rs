@@ -1,4 +1,5 @@
-//! What the attributes accept, under the lints of the strictest of users. They run in one process: each has namespaces of its own.
+//! What the attributes accept, under the lints of the strictest of users. They run in one process: each has namespaces of its own, and none walks
+//! through the keys of all.
 
 pub mod background;
 pub mod batches;
