@@ -110,10 +110,14 @@ struct Page {
 }
 
 impl Page {
+    /// With the focus where a token is asked for: what is typed earlier goes nowhere.
     async fn open(address: &str) -> Self {
         let browser = Browser::start().await;
         browser.goto(address).await.unwrap();
-        Self { browser }
+        let page = Self { browser };
+        let asked = async || page.focus().await == "token";
+        eventually("a token is asked for", asked).await;
+        page
     }
 
     async fn run(&self, script: &str, arguments: Vec<Value>) -> Value {

@@ -24,6 +24,8 @@ const LEFT = "cache-console-left";
 
 /** Who looks, as `/whoami` has it. */
 let visitor = null;
+/** The latest of those who tried to enter: answers to earlier ones are late. */
+let latest = 0;
 let asking = false;
 let timer;
 let askedSeldom = -Infinity;
@@ -33,11 +35,15 @@ const may = (scope) => visitor?.scopes.includes(scope) ?? false;
 /** Asks who looks: whoever shows no token may be somebody too. */
 async function enter(secret, why = "") {
   clearTimeout(timer);
+  latest += 1;
+  const attempt = latest;
   try {
     const known = await ask("GET", "whoami", { secret });
+    if (attempt !== latest) return;
     if (secret) token.keep(secret);
     signedIn(known);
   } catch (refusal) {
+    if (attempt !== latest) return;
     if (refusal.status === 401) askForToken(secret ? UNKNOWN : why);
     else if (refusal.status === 403) askForToken("This token may do nothing here: it has no scope.");
     else {
