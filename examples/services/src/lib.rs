@@ -1,0 +1,38 @@
+//! Five services on axum and sqlx, each of a kind that somebody runs in production: read one, and copy from it.
+//!
+//! | service | what it shows |
+//! |---|---|
+//! | [`agents`] | agents, channels and workflows: warming, headers, performance endpoints |
+//!
+//! ```text
+//! cargo run --example agents                                      # SQLite in a file, answers kept in this process
+//! REDIS_URL=redis://127.0.0.1 cargo run --example agents          # answers shared through Redis
+//! DATABASE_URL=postgres://127.0.0.1/shop cargo run --example agents
+//! ```
+//!
+//! What they share stands in [`database`], [`error`] and [`serve`].
+
+use std::process::ExitCode;
+
+pub mod agents;
+pub mod database;
+pub mod error;
+pub mod serve;
+
+pub use crate::database::{Db, QUERIES};
+pub use crate::error::Error;
+
+/// The program of the service of that name: serves until it is told to stop.
+pub async fn run(name: &str) -> ExitCode {
+    let served = match name {
+        "agents" => serve::serve("agents", agents::SCHEMA, agents::app).await,
+        _ => Err(Error::Start(format!("there is no service `{name}`"))),
+    };
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{name}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
