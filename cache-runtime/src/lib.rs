@@ -31,6 +31,8 @@
 //! # }
 //! ```
 //!
+//! A guide, topic by topic, stands in the repository: `docs/SUMMARY.md`. What follows is a summary; each item's own documentation says all of it.
+//!
 //! # Caching
 //!
 //! [`cached`] turns a function's answers into entries under `prefix:namespace:key`. The function keeps its signature. What is stored is the `T` of

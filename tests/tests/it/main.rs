@@ -17,6 +17,7 @@ mod events;
 mod fleet;
 mod freshness;
 mod functions;
+mod guide;
 mod harness;
 mod health;
 mod heard;
