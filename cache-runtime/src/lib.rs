@@ -176,6 +176,11 @@
 //! With the feature `jobs`, `Jobs` does things at the times of cron expressions, each time on one instance of the fleet: `Job::clean`, `Job::health`,
 //! `Job::warm`, `Job::refresh`, and whatever a program gives to `Job::new`. What became of the runs stands in their history.
 //!
+//! # Tests
+//!
+//! With the feature `testing` there is `testing::TestCache`: a cache of a test's own, with a clock that it moves and faults that it injects, and assertions
+//! about where an answer came from: `assert_hit!(title(7))`.
+//!
 //! # Keys
 //!
 //! Whatever implements `serde::Serialize` can be part of a key. Each part is one segment, percent-encoded so that it cannot leave it, and hashed
@@ -204,6 +209,7 @@
 //! | `prometheus` | `Prometheus`: figures for Prometheus, and an axum route that it scrapes |
 //! | `jobs` | `Jobs`: things that are done at certain times, by one instance of the fleet |
 //! | `progress` | a bar on a terminal while [`Warming`] runs, with indicatif |
+//! | `testing` | [`testing`](https://docs.rs/cache-runtime/latest/cache_runtime/testing/index.html): isolated caches, a clock, faults and assertions for tests |
 //! | `tower` | [`CacheLayer`](https://docs.rs/cache-runtime/latest/cache_runtime/struct.CacheLayer.html): caching over HTTP; `QueryMeter` |
 //! | `tls` | `rediss://`, `tls_ca`, `tls_client`: Redis over TLS, with rustls |
 //!
@@ -221,6 +227,7 @@ mod callers;
 mod check_keys;
 mod codec;
 mod compression;
+mod control;
 mod counters;
 mod engine;
 mod envelope;
@@ -272,6 +279,8 @@ mod store;
 mod sync;
 mod tally;
 mod targets;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod together;
 pub mod ttl;
 mod typescript;

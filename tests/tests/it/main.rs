@@ -43,6 +43,7 @@ mod sentinel;
 mod stale;
 mod stored_bytes;
 mod switches;
+mod testing;
 mod tls;
 mod together;
 mod transactions;
