@@ -216,6 +216,8 @@
 //! With `tls` nothing has to be installed by hand: rustls' default provider of cryptography is used where the program has one, and `ring` becomes
 //! it, with the first connection, where there is none. A program that installs its own does so before its first cached call.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod after_commit;
 mod analytics;
 mod audit;

@@ -26,3 +26,9 @@ pub use redis_server::{RedisServer, RedisServerBuilder};
 #[doc = include_str!("../../README.md")]
 #[derive(Debug)]
 pub struct Readme;
+
+/// So is that of the package.
+#[cfg(doctest)]
+#[doc = include_str!("../../cache-runtime/README.md")]
+#[derive(Debug)]
+pub struct PackageReadme;
