@@ -11,6 +11,7 @@ use crate::cache::Cache;
 use crate::callers::Callers;
 use crate::codec::Codec;
 use crate::compression::Compression;
+use crate::control::Control;
 use crate::engine::{Background, Contests, Engine, Packing, Patience, Remembering, Switches};
 use crate::environment;
 use crate::error::ConfigError;
@@ -449,12 +450,16 @@ impl Builder {
         }
         problems.extend(unfit);
         let bound = self.server.as_ref().map(|_| self.local_staleness);
-        let near = Arc::new(Near::new(self.local_capacity, bound));
+        let control = Control::new(self.failure_threshold);
+        let near = Arc::new(Near::new(self.local_capacity, bound, control.clone()));
         let series = Series::of_cache(&self.prefix);
         self.packing.prefix = self.server.as_ref().map(|_| self.prefix.clone());
         let spoken_to = |server: &Server| Ok((server.servers()?, server.sentinels()?));
         let store = match self.server.as_ref().map(spoken_to) {
-            None => Some(Store::Memory(Box::new(Memory::new(self.memory_capacity)))),
+            None => {
+                let memory = Memory::new(self.memory_capacity, control.clone());
+                Some(Store::Memory(Box::new(memory)))
+            }
             Some(Ok((servers, sentinels))) => {
                 let settings = Settings {
                     sentinels,
@@ -465,6 +470,7 @@ impl Builder {
                     near: near.clone(),
                     wakes: Wakes::default(),
                     trips: series.trips(),
+                    control: control.clone(),
                 };
                 let deadline = self.operation_timeout.min(self.call_budget);
                 Some(Store::Redis(Arc::new(Redis::new(
@@ -509,6 +515,8 @@ impl Builder {
             audit: Auditor::new(self.audit),
             evictions: Evictions::default(),
             meters: series.cache(),
+            #[cfg(feature = "testing")]
+            control,
         }))
     }
 

@@ -6,6 +6,7 @@ mod batch;
 mod budget;
 mod by_hand;
 mod contests;
+mod current;
 mod lease;
 mod near_hit;
 mod observing;
@@ -25,6 +26,9 @@ pub(crate) use self::background::{Background, Place};
 pub(crate) use self::batch::{Glance, Part, Waiting};
 pub(crate) use self::budget::{Budget, Patience};
 pub(crate) use self::contests::Contests;
+#[cfg(feature = "testing")]
+pub(crate) use self::current::within;
+pub(crate) use self::current::{current, inheriting};
 pub(crate) use self::lease::BACK_OFF;
 pub(crate) use self::packing::Packing;
 pub(crate) use self::remembering::Remembering;
@@ -36,6 +40,8 @@ pub(crate) use self::watching::Watched;
 pub(crate) use self::writing::Pledge;
 use crate::audit::auditor::Auditor;
 use crate::callers::Callers;
+#[cfg(feature = "testing")]
+use crate::control::Control;
 use crate::flight::Flights;
 use crate::health::Evictions;
 use crate::meters::CacheMeters;
@@ -74,6 +80,8 @@ pub(crate) struct Engine {
     pub(crate) audit: Option<Auditor>,
     pub(crate) evictions: Evictions,
     pub(crate) meters: CacheMeters,
+    #[cfg(feature = "testing")]
+    pub(crate) control: Control,
 }
 
 impl Engine {

@@ -178,6 +178,11 @@
 //! With the feature `jobs`, `Jobs` does things at the times of cron expressions, each time on one instance of the fleet: `Job::clean`, `Job::health`,
 //! `Job::warm`, `Job::refresh`, and whatever a program gives to `Job::new`. What became of the runs stands in their history.
 //!
+//! # Tests
+//!
+//! With the feature `testing` there is `testing::TestCache`: a cache of a test's own, with a clock that it moves and faults that it injects, and assertions
+//! about where an answer came from: `assert_hit!(title(7))`.
+//!
 //! # Keys
 //!
 //! Whatever implements `serde::Serialize` can be part of a key. Each part is one segment, percent-encoded so that it cannot leave it, and hashed
@@ -206,11 +211,14 @@
 //! | `prometheus` | `Prometheus`: figures for Prometheus, and an axum route that it scrapes |
 //! | `jobs` | `Jobs`: things that are done at certain times, by one instance of the fleet |
 //! | `progress` | a bar on a terminal while [`Warming`] runs, with indicatif |
+//! | `testing` | [`testing`](https://docs.rs/cache-runtime/latest/cache_runtime/testing/index.html): isolated caches, a clock, faults and assertions for tests |
 //! | `tower` | [`CacheLayer`](https://docs.rs/cache-runtime/latest/cache_runtime/struct.CacheLayer.html): caching over HTTP; `QueryMeter` |
 //! | `tls` | `rediss://`, `tls_ca`, `tls_client`: Redis over TLS, with rustls |
 //!
 //! With `tls` nothing has to be installed by hand: rustls' default provider of cryptography is used where the program has one, and `ring` becomes
 //! it, with the first connection, where there is none. A program that installs its own does so before its first cached call.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod after_commit;
 mod analytics;
@@ -223,6 +231,7 @@ mod callers;
 mod check_keys;
 mod codec;
 mod compression;
+mod control;
 mod counters;
 mod engine;
 mod envelope;
@@ -274,6 +283,8 @@ mod store;
 mod sync;
 mod tally;
 mod targets;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod together;
 pub mod ttl;
 mod typescript;

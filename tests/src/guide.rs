@@ -14,6 +14,7 @@ macro_rules! compiled {
 
 compiled! {
     Readme = "../../README.md";
+    PackageReadme = "../../cache-runtime/README.md";
     GettingStarted = "../../docs/getting-started.md";
     Keys = "../../docs/keys.md";
     Events = "../../docs/events.md";
@@ -25,6 +26,7 @@ compiled! {
     ByHand = "../../docs/by-hand.md";
     Jobs = "../../docs/jobs.md";
     Http = "../../docs/http.md";
+    Testing = "../../docs/testing.md";
     Configuration = "../../docs/configuration.md";
     Cluster = "../../docs/cluster.md";
     Operations = "../../docs/operations.md";

@@ -19,6 +19,8 @@
 //! | `prefix:%behind:{prefix:views}:lease` | which consumer hands them to the source |
 //! | `prefix:%job:{prefix:clean}`, `…:history` | hash: the last instant of a job that was settled, and who runs it, until when; stream: what became of its runs |
 
+#[cfg(feature = "testing")]
+mod aging;
 mod attempt;
 mod audit;
 mod behind;

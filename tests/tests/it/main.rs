@@ -45,6 +45,7 @@ mod services;
 mod stale;
 mod stored_bytes;
 mod switches;
+mod testing;
 mod tls;
 mod together;
 mod transactions;

@@ -18,6 +18,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::sentinel::{Sentinels, Told};
 use super::{pushes, server};
+use crate::control::Control;
 use crate::meters::Trips;
 use crate::near::Near;
 use crate::policy::OnRestart;
@@ -157,6 +158,7 @@ pub(crate) struct Settings {
     /// Who waits for other instances' loads.
     pub(crate) wakes: Wakes,
     pub(crate) trips: Trips,
+    pub(crate) control: Control,
 }
 
 impl Link {
@@ -394,6 +396,8 @@ impl Shared {
     /// again runs on, with a past that is not its own. A replica is refused, since it lags.
     async fn handshake(&self) -> Result<Live, String> {
         let described = |error| described_unsaid(&error);
+        let suffered = self.settings.control.suffer().await;
+        suffered.map_err(|fault| fault.to_string())?;
         // With the certificates, which are part of its address.
         let mut info = self.client.get_connection_info().clone();
         let told = self.ask_sentinels().await?;
@@ -531,6 +535,7 @@ impl Shared {
         mut connection: MultiplexedConnection,
         heard: &AtomicU64,
     ) -> Result<(), RedisError> {
+        self.settings.control.suffer().await?;
         let sent = self.settings.near.now();
         let counted: Option<u64> = redis::Cmd::get(pushes(&self.settings.prefix))
             .query_async(&mut connection)

@@ -78,7 +78,11 @@ impl Shared {
     async fn examine(&self, live: &Live) -> Result<bool, String> {
         let mut connection = live.connection();
         let mut info = redis::cmd("INFO");
-        let asked = info.arg("replication").query_async(&mut connection);
+        info.arg("replication");
+        let asked = async {
+            self.settings.control.suffer().await?;
+            info.query_async(&mut connection).await
+        };
         let replication: String =
             match tokio::time::timeout(self.settings.connect_timeout, asked).await {
                 Ok(Ok(replication)) => {
