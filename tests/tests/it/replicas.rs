@@ -164,8 +164,16 @@ async fn bytes_come_from_replicas_and_nothing_else() {
     let sent = output(master).await - sent;
     assert!(sent < 100_000, "the master has sent {sent} bytes");
     let now = calls(master).await;
-    assert_eq!(of(&now, "get"), of(&at_master, "get"), "asked of the master");
-    assert_eq!(of(&now, "mget"), of(&at_master, "mget"), "asked of the master");
+    assert_eq!(
+        of(&now, "get"),
+        of(&at_master, "get"),
+        "asked of the master"
+    );
+    assert_eq!(
+        of(&now, "mget"),
+        of(&at_master, "mget"),
+        "asked of the master"
+    );
 
     // What else there is, the master does.
     let key = Key::parse("api:calls").unwrap();
@@ -178,11 +186,56 @@ async fn bytes_come_from_replicas_and_nothing_else() {
     run(&world, 1, "part").await;
     let mut asked = calls(replica).await;
     asked.retain(|command, calls| *calls > of(&at_replica, command));
-    let propagated = |command: &str| asked.contains_key(command);
-    assert!(propagated("get") && propagated("mget"), "{asked:?}");
-    for command in ["hmget", "hget", "pttl", "getrange", "evalsha", "eval", "scan"] {
-        assert!(!propagated(command), "asked of the replica: {asked:?}");
+    let is_asked = |command: &str| asked.contains_key(command);
+    assert!(is_asked("mget"), "{asked:?}");
+    for command in [
+        "get", "hmget", "hget", "pttl", "getrange", "evalsha", "eval", "scan",
+    ] {
+        assert!(!is_asked(command), "asked of the replica: {asked:?}");
     }
+}
+
+#[cached(namespace = "sized", ttl = "1h", key = (size, id), cache = world.cache)]
+async fn sized(world: &World, size: usize, id: u64) -> String {
+    (world.load(id).await % 10).to_string().repeat(size)
+}
+
+/// Figures of docs/scale.md: what 200 hits of each size cost the master, with and without a replica.
+#[tokio::test]
+async fn what_the_master_is_spared() {
+    let pair = Pair::start().await;
+    let worlds = [pair.world(ReadFrom::Master), pair.reading().await];
+    for size in [100, 1_000, 10_000, 100_000] {
+        let mut sent = [0, 0];
+        for (world, sent) in worlds.iter().zip(&mut sent) {
+            sized(world, size, 1).await;
+            eventually("the replica is in step", async || pair.is_in_step().await).await;
+            let [before, cpu] = [output(&pair.master).await, busy(&pair.master).await];
+            let loads = world.loads();
+            for _ in 0..200 {
+                assert_eq!(sized(world, size, 1).await.len(), size);
+            }
+            assert_eq!(world.loads(), loads);
+            *sent = (output(&pair.master).await - before) / 200;
+            let cpu = (busy(&pair.master).await - cpu) / 200;
+            eprintln!(
+                "{size} bytes: for each hit the master sends {sent} bytes and works {cpu} µs"
+            );
+        }
+        let [alone, spared] = sent;
+        assert!(spared < 500, "{spared} bytes");
+        assert!(alone as usize > size, "{alone} bytes");
+    }
+}
+
+/// Microseconds of CPU that a server has taken.
+async fn busy(server: &RedisServer) -> u64 {
+    let info: String = tell(server, redis::cmd("INFO").arg("cpu")).await;
+    let field = |name: &str| -> f64 {
+        let line = info.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap().trim().parse().unwrap()
+    };
+    ((field("used_cpu_user_main_thread:") + field("used_cpu_sys_main_thread:")) * 1e6) as u64
 }
 
 /// Bytes that a server has sent.
@@ -441,14 +494,35 @@ async fn sentinels_promote_a_replica_and_the_others_are_read() {
     .await;
 }
 
+/// Keys with these lie at all masters, unlike those with the first numbers.
+fn spread() -> impl Iterator<Item = u64> {
+    (1..=30).map(|n| n * 104_729)
+}
+
+/// Ranges of slots that have a replica, as a node tells it.
+async fn replicas_told(cluster: &RedisCluster, number: usize) -> usize {
+    let ranges: Vec<Vec<redis::Value>> = cluster.tell(number, "CLUSTER SLOTS").await;
+    ranges.iter().filter(|range| range.len() == 4).count()
+}
+
 #[tokio::test]
 async fn replicas_of_a_cluster_are_read() {
     let mut cluster = RedisCluster::start().await;
     let world = || bounded(Cache::builder().redis_cluster(cluster.urls()));
+    // A replica that has received nothing is not told of.
+    let first = bounded(Cache::builder().redis_cluster(cluster.urls()));
+    for id in spread() {
+        run(&first, id, "part").await;
+    }
+    eventually("all nodes tell of all replicas", async || {
+        let told = (0..6).map(|number| replicas_told(&cluster, number));
+        join_all(told).await == [3; 6]
+    })
+    .await;
     let [here, there] = [world(), world()];
     let mut values = 0;
     eventually("all replicas are connected", async || {
-        for id in 0..30 {
+        for id in spread() {
             run(&here, id, "part").await;
         }
         is_fresh_and_read([&here, &there], &mut values).await && told(&here).connected == 3
@@ -457,10 +531,10 @@ async fn replicas_of_a_cluster_are_read() {
     cluster.settled().await;
     let (loads, before) = (here.loads(), cluster.commandstats().await);
     let answered = told(&here).answered;
-    for id in 0..30 {
+    for id in spread() {
         run(&here, id, "part").await;
     }
-    let keys: Vec<_> = (0..30).map(|id| run::key(id, "part")).collect();
+    let keys: Vec<_> = spread().map(|id| run::key(id, "part")).collect();
     let by_hand: Vec<Option<u64>> = here.cache.mget(&keys).await;
     assert!(by_hand.iter().all(Option::is_some));
     assert_eq!(here.loads(), loads);
@@ -477,7 +551,7 @@ async fn replicas_of_a_cluster_are_read() {
     cluster.fail_over(0).await;
     cluster.settled().await;
     eventually("all replicas are read again", async || {
-        for id in 0..30 {
+        for id in spread() {
             run(&here, id, "part").await;
         }
         is_fresh_and_read([&here, &there], &mut values).await && told(&here).connected == 3
@@ -486,12 +560,12 @@ async fn replicas_of_a_cluster_are_read() {
     // One that is gone is not missed.
     let replica = cluster.replica_of(1).await;
     cluster.node_mut(replica).kill();
-    for id in 0..30 {
+    for id in spread() {
         here.set_row(id, 0);
         run(&here, id, "part").await;
     }
     let loads = here.loads();
-    for id in 0..30 {
+    for id in spread() {
         run(&here, id, "part").await;
     }
     assert_eq!(here.loads(), loads);
