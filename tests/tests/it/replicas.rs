@@ -528,7 +528,15 @@ async fn replicas_of_a_cluster_are_read() {
         is_fresh_and_read([&here, &there], &mut values).await && told(&here).connected == 3
     })
     .await;
-    cluster.settled().await;
+    // The sweep has taken along all of them.
+    eventually("all replicas have all keys", async || {
+        let before = told(&here).answered;
+        for id in spread() {
+            run(&here, id, "part").await;
+        }
+        told(&here).answered - before == 30
+    })
+    .await;
     let (loads, before) = (here.loads(), cluster.commandstats().await);
     let answered = told(&here).answered;
     for id in spread() {
