@@ -89,6 +89,7 @@ impl Engine {
         Stats {
             callers: self.callers.stats(),
             audit_dropped: self.audit.as_ref().map_or(0, Auditor::dropped),
+            replicas: self.store.replicas(),
             ..self.register.stats(&self.outbox, &self.near)
         }
     }

@@ -140,6 +140,7 @@
 //! | `cache_batch_keys` | histogram: keys that were looked up together | `cache` |
 //! | `cache_invalidated_scopes_total` | what was invalidated | `cache`, `scope`: `key`, `pattern`, `tag`, `everything` |
 //! | `cache_evictions_total` | the server's, so that all instances tell of the same | `cache` |
+//! | `cache_replica_reads_total` | entries whose bytes were asked of a replica ([`ReadFrom`]) | `cache`, `outcome`: `answered`, `behind`, `silent` |
 //! | `cache_audit_dropped_total` | records that the audit's log did not take | `cache` |
 //! | `cache_enabled`, `cache_circuit_open`, `redis_connected` | gauges, 0 or 1 | `cache` |
 //! | `cache_pending_invalidations`, `cache_oldest_pending_invalidation_seconds` | gauges: the queue | `cache` |
@@ -315,8 +316,8 @@ pub use key::{Key, KeyPart, Pattern, PatternError, Tag, Target};
 #[cfg(feature = "tower")]
 pub use layer::{CacheBody, CacheLayer, CacheService};
 pub use locks::Lock;
-pub use observe::{CallerStats, Counts, FunctionStats, Stats};
-pub use policy::OnRestart;
+pub use observe::{CallerStats, Counts, FunctionStats, ReplicaStats, Stats};
+pub use policy::{OnRestart, ReadFrom};
 #[cfg(feature = "prometheus")]
 pub use prometheus::Prometheus;
 pub use protection::Protection;

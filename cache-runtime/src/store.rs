@@ -18,6 +18,7 @@ use crate::envelope::Head;
 use crate::generations::Stamp;
 use crate::health::ServerHealth;
 use crate::key::{Key, Pattern, Tag, Target};
+use crate::observe::ReplicaStats;
 use crate::rate_limit::{Allowance, RateLimit};
 use crate::wakes::Wakes;
 
@@ -267,6 +268,14 @@ impl Store {
         match self {
             Self::Memory(_) => None,
             Self::Redis(redis) => redis.why_away(),
+        }
+    }
+
+    /// What replicas have answered, where they are read.
+    pub(crate) fn replicas(&self) -> Option<ReplicaStats> {
+        match self {
+            Self::Memory(_) => None,
+            Self::Redis(redis) => redis.replicas(),
         }
     }
 

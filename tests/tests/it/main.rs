@@ -38,6 +38,7 @@ mod one_load;
 mod packing;
 mod pushes;
 mod query_meter;
+mod replicas;
 mod reports;
 mod scenarios;
 mod sentinel;
