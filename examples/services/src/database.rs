@@ -5,8 +5,8 @@ use std::fmt;
 
 use cache_runtime::QueryMeter;
 use serde::{Deserialize, Serialize};
-use sqlx::any::AnyPoolOptions;
-use sqlx::{AnyPool, AssertSqlSafe, Executor};
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::{AnyPool, AssertSqlSafe, ConnectOptions as _, Executor};
 
 use crate::error::Error;
 
@@ -42,6 +42,11 @@ impl Db {
             Some(file) => (Kind::Sqlite, format!("sqlite:{file}?mode=rwc")),
             None => (Kind::Postgres, url),
         };
+        // What is slow is told by `QUERIES`, without the text of the statement.
+        let options = url
+            .parse()
+            .map(AnyConnectOptions::disable_statement_logging);
+        let options = options.map_err(|error| Error::Start(format!("the database: {error}")))?;
         let set_up = match kind {
             Kind::Sqlite => "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;".to_owned(),
             Kind::Postgres => format!("SET search_path TO {name}"),
@@ -55,7 +60,7 @@ impl Db {
                     Ok(())
                 })
             })
-            .connect(&url)
+            .connect_with(options)
             .await
             .map_err(|error| Error::Start(format!("the database: {error}")))?;
         let db = Self { pool, kind };

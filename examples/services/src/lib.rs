@@ -3,6 +3,7 @@
 //! | service | what it shows |
 //! |---|---|
 //! | [`agents`] | agents, channels and workflows: warming, headers, performance endpoints |
+//! | [`content`] | tasks, articles and figures: sessions, counters, rate limits, clearing by hand |
 //!
 //! ```text
 //! cargo run --example agents                                      # SQLite in a file, answers kept in this process
@@ -15,6 +16,7 @@
 use std::process::ExitCode;
 
 pub mod agents;
+pub mod content;
 pub mod database;
 pub mod error;
 pub mod serve;
@@ -26,6 +28,7 @@ pub use crate::error::Error;
 pub async fn run(name: &str) -> ExitCode {
     let served = match name {
         "agents" => serve::serve("agents", agents::SCHEMA, agents::app).await,
+        "content" => serve::serve("content", content::SCHEMA, content::app).await,
         _ => Err(Error::Start(format!("there is no service `{name}`"))),
     };
     match served {
