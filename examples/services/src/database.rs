@@ -6,7 +6,7 @@ use std::fmt;
 use cache_runtime::QueryMeter;
 use serde::{Deserialize, Serialize};
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::{AnyPool, AssertSqlSafe, ConnectOptions as _, Executor};
+use sqlx::{AnyPool, AssertSqlSafe, ConnectOptions, Executor};
 
 use crate::error::Error;
 
@@ -42,15 +42,13 @@ impl Db {
             Some(file) => (Kind::Sqlite, format!("sqlite:{file}?mode=rwc")),
             None => (Kind::Postgres, url),
         };
-        // What is slow is told by `QUERIES`, without the text of the statement.
-        let options = url
-            .parse()
-            .map(AnyConnectOptions::disable_statement_logging);
-        let options = options.map_err(|error| Error::Start(format!("the database: {error}")))?;
         let set_up = match kind {
             Kind::Sqlite => "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;".to_owned(),
             Kind::Postgres => format!("SET search_path TO {name}"),
         };
+        // The meter logs what is slow.
+        let options: AnyConnectOptions = url.parse().map_err(Error::start)?;
+        let options = options.disable_statement_logging();
         let pool = AnyPoolOptions::new()
             .max_connections(10)
             .after_connect(move |connection, _| {
