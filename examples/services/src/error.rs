@@ -27,6 +27,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// Of a statement that should have concerned something.
+    pub(crate) fn unless_found(rows: u64) -> Result<(), Self> {
+        match rows {
+            0 => Err(Self::NotFound),
+            _ => Ok(()),
+        }
+    }
+
     pub(crate) fn start(error: impl fmt::Display) -> Self {
         Self::Start(error.to_string())
     }

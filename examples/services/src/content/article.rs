@@ -75,28 +75,29 @@ async fn related(#[skip] db: &Db, topic: &str, id: i64) -> Result<Vec<Related>, 
 }
 
 /// Its title may stand on the page of any other of its topic. The answer is that topic; of an article that is not there nothing is old.
-#[invalidates(article(id), related(&result.0, _))]
-async fn change(db: &Db, id: i64, draft: Draft) -> Result<Option<(String,)>, sqlx::Error> {
+#[invalidates(article(id), related(&result, _))]
+async fn change(db: &Db, id: i64, draft: Draft) -> Result<String, Error> {
     let sql = "UPDATE articles SET title = $1, text = $2 WHERE id = $3 RETURNING topic";
-    let query = sqlx::query_as(sql)
+    let query = sqlx::query_scalar(sql)
         .bind(draft.title)
         .bind(draft.text)
         .bind(id);
-    QUERIES
+    let topic = QUERIES
         .query("change an article", query.fetch_optional(&db.pool))
-        .await
+        .await?;
+    topic.ok_or(Error::NotFound)
 }
 
-#[invalidates(article(id), related(&result.0, _))]
-async fn remove(tx: &mut AnyConnection, id: i64) -> Result<Option<(String,)>, sqlx::Error> {
+#[invalidates(article(id), related(&result, _))]
+async fn remove(tx: &mut AnyConnection, id: i64) -> Result<String, Error> {
     let reads = sqlx::query("DELETE FROM reads WHERE article_id = $1").bind(id);
     QUERIES
         .query("delete the reads of an article", reads.execute(&mut *tx))
         .await?;
-    let article = sqlx::query_as("DELETE FROM articles WHERE id = $1 RETURNING topic").bind(id);
-    QUERIES
-        .query("delete an article", article.fetch_optional(tx))
-        .await
+    let sql = "DELETE FROM articles WHERE id = $1 RETURNING topic";
+    let query = sqlx::query_scalar(sql).bind(id).fetch_optional(tx);
+    let topic = QUERIES.query("delete an article", query).await?;
+    topic.ok_or(Error::NotFound)
 }
 
 /// Paragraphs between empty lines, and headings behind a `#`.
@@ -136,15 +137,14 @@ async fn put_article(
         let why = "an article needs a title, and at most 100,000 bytes of text";
         return Err(Error::Invalid(why.to_owned()));
     }
-    change(&db, id, draft).await?.ok_or(Error::NotFound)?;
+    change(&db, id, draft).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn delete_article(State(db): State<Db>, Path(id): Path<i64>) -> Result<StatusCode, Error> {
     let mut tx = db.pool.begin().await?;
     let invalidations = AfterCommit::new();
-    let removed = invalidations.scope(remove(&mut tx, id)).await?;
-    removed.ok_or(Error::NotFound)?;
+    invalidations.scope(remove(&mut tx, id)).await?;
     tx.commit().await?;
     invalidations.committed().await;
     Ok(StatusCode::NO_CONTENT)

@@ -36,7 +36,7 @@ use crate::database::Db;
 use crate::error::Error;
 use crate::serve;
 
-/// Tables and rows: 10,000 tasks with 100,000 runs, 5,000 articles that 1,999 people have read 100,000 times, 2 users.
+/// Tables and rows: 10,000 tasks with 100,000 runs, 5,000 articles that 2,999 people have read 100,000 times, 2 users.
 pub const SCHEMA: &str = include_str!("schema.sql");
 
 /// How long each kind of data is kept.

@@ -73,5 +73,5 @@ FROM number;
 -- Few articles have most of the readers.
 WITH RECURSIVE number (n) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT n + 1 FROM number WHERE n < 100000)
 INSERT INTO reads
-SELECT n % 1999, 1 + (((n * 7919) % 5000) * ((n * 104729) % 4999)) / 5000
+SELECT n % 2999, 1 + (((n * 7919) % 5000) * ((n * 104729) % 4999)) / 5000
 FROM number;

@@ -92,17 +92,12 @@ async fn create(db: &Db, new: NewTask) -> Result<Task, sqlx::Error> {
 
 /// Of a task that is not there nothing is old, here and below.
 #[invalidates(pending(_), metrics())]
-async fn set_status(
-    tx: &mut AnyConnection,
-    id: Uuid,
-    status: &str,
-) -> Result<Option<(String,)>, sqlx::Error> {
-    let query = sqlx::query_as("UPDATE tasks SET status = $1 WHERE id = $2 RETURNING id")
+async fn set_status(tx: &mut AnyConnection, id: Uuid, status: &str) -> Result<(), Error> {
+    let query = sqlx::query("UPDATE tasks SET status = $1 WHERE id = $2")
         .bind(status)
         .bind(id.to_string());
-    QUERIES
-        .query("status of a task", query.fetch_optional(tx))
-        .await
+    let done = QUERIES.query("status of a task", query.execute(tx)).await?;
+    Error::unless_found(done.rows_affected())
 }
 
 #[invalidates(pending(_), metrics(), daily())]
@@ -125,8 +120,7 @@ async fn finish(db: &Db, id: Uuid, run: NewRun) -> Result<(), Error> {
     let mut tx = db.pool.begin().await?;
     let invalidations = AfterCommit::new();
     let written = invalidations.scope(async {
-        let task = set_status(&mut tx, id, status).await?;
-        task.ok_or(Error::NotFound)?;
+        set_status(&mut tx, id, status).await?;
         add_run(&mut tx, id, run).await?;
         Ok::<_, Error>(())
     });
@@ -138,15 +132,14 @@ async fn finish(db: &Db, id: Uuid, run: NewRun) -> Result<(), Error> {
 
 /// What it has cost goes with it.
 #[invalidates(pending(_), metrics(), daily())]
-async fn remove(tx: &mut AnyConnection, id: Uuid) -> Result<Option<(String,)>, sqlx::Error> {
+async fn remove(tx: &mut AnyConnection, id: Uuid) -> Result<(), Error> {
     let runs = sqlx::query("DELETE FROM runs WHERE task_id = $1").bind(id.to_string());
     QUERIES
         .query("delete the runs of a task", runs.execute(&mut *tx))
         .await?;
-    let task = sqlx::query_as("DELETE FROM tasks WHERE id = $1 RETURNING id").bind(id.to_string());
-    QUERIES
-        .query("delete a task", task.fetch_optional(tx))
-        .await
+    let task = sqlx::query("DELETE FROM tasks WHERE id = $1").bind(id.to_string());
+    let done = QUERIES.query("delete a task", task.execute(tx)).await?;
+    Error::unless_found(done.rows_affected())
 }
 
 pub(super) fn routes() -> Router<Db> {
@@ -190,8 +183,7 @@ async fn post_run(
 async fn delete_task(State(db): State<Db>, Path(id): Path<Uuid>) -> Result<Json<Value>, Error> {
     let mut tx = db.pool.begin().await?;
     let invalidations = AfterCommit::new();
-    let removed = invalidations.scope(remove(&mut tx, id)).await?;
-    removed.ok_or(Error::NotFound)?;
+    invalidations.scope(remove(&mut tx, id)).await?;
     tx.commit().await?;
     invalidations.committed().await;
     Ok(Json(json!({ "success": true })))
