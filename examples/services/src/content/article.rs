@@ -4,7 +4,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
-use cache_runtime::{AfterCommit, cached, invalidates};
+use cache_runtime::{cached, invalidates};
 use serde::{Deserialize, Serialize};
 use sqlx::AnyConnection;
 
@@ -142,10 +142,6 @@ async fn put_article(
 }
 
 async fn delete_article(State(db): State<Db>, Path(id): Path<i64>) -> Result<StatusCode, Error> {
-    let mut tx = db.pool.begin().await?;
-    let invalidations = AfterCommit::new();
-    invalidations.scope(remove(&mut tx, id)).await?;
-    tx.commit().await?;
-    invalidations.committed().await;
+    db.transaction(async |tx| remove(tx, id).await).await?;
     Ok(StatusCode::NO_CONTENT)
 }

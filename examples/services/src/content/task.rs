@@ -4,7 +4,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
-use cache_runtime::{AfterCommit, cached, invalidates};
+use cache_runtime::{cached, invalidates};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sqlx::AnyConnection;
@@ -114,22 +114,6 @@ async fn add_run(tx: &mut AnyConnection, task_id: Uuid, run: NewRun) -> Result<(
     Ok(())
 }
 
-/// A run and what became of its task, or neither. What they make old waits for the commit: before it, everybody would load the old rows again.
-async fn finish(db: &Db, id: Uuid, run: NewRun) -> Result<(), Error> {
-    let status = if run.failed { "failed" } else { "done" };
-    let mut tx = db.pool.begin().await?;
-    let invalidations = AfterCommit::new();
-    let written = invalidations.scope(async {
-        set_status(&mut tx, id, status).await?;
-        add_run(&mut tx, id, run).await?;
-        Ok::<_, Error>(())
-    });
-    written.await?;
-    tx.commit().await?;
-    invalidations.committed().await;
-    Ok(())
-}
-
 /// What it has cost goes with it.
 #[invalidates(pending(_), metrics(), daily())]
 async fn remove(tx: &mut AnyConnection, id: Uuid) -> Result<(), Error> {
@@ -176,15 +160,16 @@ async fn post_run(
     Path(id): Path<Uuid>,
     Json(run): Json<NewRun>,
 ) -> Result<StatusCode, Error> {
-    finish(&db, id, run).await?;
+    let status = if run.failed { "failed" } else { "done" };
+    db.transaction(async |tx| {
+        set_status(tx, id, status).await?;
+        Ok(add_run(tx, id, run).await?)
+    })
+    .await?;
     Ok(StatusCode::CREATED)
 }
 
 async fn delete_task(State(db): State<Db>, Path(id): Path<Uuid>) -> Result<Json<Value>, Error> {
-    let mut tx = db.pool.begin().await?;
-    let invalidations = AfterCommit::new();
-    invalidations.scope(remove(&mut tx, id)).await?;
-    tx.commit().await?;
-    invalidations.committed().await;
+    db.transaction(async |tx| remove(tx, id).await).await?;
     Ok(Json(json!({ "success": true })))
 }

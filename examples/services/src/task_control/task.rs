@@ -4,7 +4,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
-use cache_runtime::{AfterCommit, cached, invalidates};
+use cache_runtime::{cached, invalidates};
 use serde::{Deserialize, Serialize};
 use sqlx::AnyConnection;
 use uuid::Uuid;
@@ -230,32 +230,23 @@ async fn post_task(
     Ok((StatusCode::CREATED, Json(create(&db, new).await?)))
 }
 
-/// A task and the note of its change, or neither. What they make old waits for the commit.
+/// A task and the note of its change, or neither.
 async fn put_task(
     State(db): State<Db>,
     Path(id): Path<Uuid>,
     Json(change): Json<Change>,
 ) -> Result<StatusCode, Error> {
     named(&change.name)?;
-    let mut tx = db.pool.begin().await?;
-    let invalidations = AfterCommit::new();
-    let written = invalidations.scope(async {
-        let project = set(&mut tx, id, &change).await?;
-        note(&mut tx, id, project, &change).await?;
-        Ok::<_, Error>(())
-    });
-    written.await?;
-    tx.commit().await?;
-    invalidations.committed().await;
+    db.transaction(async |tx| {
+        let project = set(tx, id, &change).await?;
+        Ok(note(tx, id, project, &change).await?)
+    })
+    .await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 async fn delete_task(State(db): State<Db>, Path(id): Path<Uuid>) -> Result<StatusCode, Error> {
-    let mut tx = db.pool.begin().await?;
-    let invalidations = AfterCommit::new();
-    invalidations.scope(remove(&mut tx, id)).await?;
-    tx.commit().await?;
-    invalidations.committed().await;
+    db.transaction(async |tx| remove(tx, id).await).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
