@@ -3,10 +3,10 @@
 use std::env;
 use std::fmt;
 
-use cache_runtime::QueryMeter;
+use cache_runtime::{AfterCommit, QueryMeter};
 use serde::{Deserialize, Serialize};
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
-use sqlx::{AnyPool, AssertSqlSafe, ConnectOptions, Executor};
+use sqlx::{AnyConnection, AnyPool, AssertSqlSafe, ConnectOptions, Executor};
 
 use crate::error::Error;
 
@@ -100,6 +100,30 @@ impl Db {
         }
         connection.execute(sqlx::raw_sql("COMMIT")).await?;
         Ok(())
+    }
+
+    /// Runs `work` in a transaction: all of its writes, or none. What they make old waits for the commit; before it, everybody would load the old rows again.
+    ///
+    /// # Errors
+    /// Those of `work`, and of the database. Dropped half way, it is rolled back.
+    pub async fn transaction<T>(
+        &self,
+        work: impl AsyncFnOnce(&mut AnyConnection) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let mut tx = self.pool.begin().await?;
+        let invalidations = AfterCommit::new();
+        let done = match invalidations.scope(work(&mut tx)).await {
+            Ok(done) => done,
+            Err(error) => {
+                tx.rollback().await?;
+                invalidations.rolled_back().await;
+                return Err(error);
+            }
+        };
+        // Where this fails, nobody knows: the invalidations are done then, as they are dropped.
+        tx.commit().await?;
+        invalidations.committed().await;
+        Ok(done)
     }
 
     /// What it is, for people.

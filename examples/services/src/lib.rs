@@ -3,6 +3,8 @@
 //! | service | what it shows |
 //! |---|---|
 //! | [`agents`] | agents, channels and workflows: warming, headers, performance endpoints |
+//! | [`task_control`] | tasks of projects: a management API for tokens of three tiers, tags, one load a fleet, values by hand, editions |
+//! | [`content`] | tasks, articles and figures: sessions, counters, rate limits, clearing by hand |
 //!
 //! ```text
 //! cargo run --example agents                                      # SQLite in a file, answers kept in this process
@@ -15,9 +17,11 @@
 use std::process::ExitCode;
 
 pub mod agents;
+pub mod content;
 pub mod database;
 pub mod error;
 pub mod serve;
+pub mod task_control;
 
 pub use crate::database::{Db, QUERIES};
 pub use crate::error::Error;
@@ -26,6 +30,11 @@ pub use crate::error::Error;
 pub async fn run(name: &str) -> ExitCode {
     let served = match name {
         "agents" => serve::serve("agents", agents::SCHEMA, agents::app).await,
+        "task_control" => match task_control::name() {
+            Ok(name) => serve::serve(name, task_control::SCHEMA, task_control::app).await,
+            Err(error) => Err(error),
+        },
+        "content" => serve::serve("content", content::SCHEMA, content::app).await,
         _ => Err(Error::Start(format!("there is no service `{name}`"))),
     };
     match served {

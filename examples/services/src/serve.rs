@@ -1,6 +1,7 @@
 //! What starts and stops a service.
 
 use std::env;
+use std::net::SocketAddr;
 
 use axum::Router;
 use cache_runtime::http::{Management, Scope, Token};
@@ -35,7 +36,7 @@ pub async fn serve(
     let db = Db::open(name, schema).await?;
     // Of what is asked while it starts, no request's headers tell.
     let router = app(db.clone()).await?.layer(CacheLayer::new());
-    let router = router.nest("/admin/cache", management(&cache));
+    let router = router.nest("/admin/cache", management(&cache).router());
 
     let address = (
         env_or("HOST", "127.0.0.1".to_owned())?,
@@ -54,6 +55,7 @@ pub async fn serve(
             std::future::pending::<()>().await;
         }
     };
+    let router = router.into_make_service_with_connect_info::<SocketAddr>();
     let served = axum::serve(listener, router).with_graceful_shutdown(stopped);
     served.await.map_err(Error::start)
 }
@@ -64,7 +66,7 @@ fn say(line: &str) {
 }
 
 /// Closed, but for who knows the token.
-fn management(cache: &Cache) -> Router {
+pub(crate) fn management(cache: &Cache) -> Management {
     let management = Management::new(cache);
     let all = [
         Scope::Statistics,
@@ -77,10 +79,9 @@ fn management(cache: &Cache) -> Router {
         Ok(secret) => management.token(Token::new("admin", secret).may(all)),
         Err(_) => management,
     }
-    .router()
 }
 
-fn env_or<T: std::str::FromStr<Err: std::fmt::Display>>(
+pub(crate) fn env_or<T: std::str::FromStr<Err: std::fmt::Display>>(
     name: &str,
     default: T,
 ) -> Result<T, Error> {

@@ -1,6 +1,10 @@
 //! The five services, each in a process of its own: what their documents say of requests and answers.
 
 mod agents;
+mod content;
+mod task_control;
+
+use std::ops::Deref;
 
 use cache_tests::{PostgresServer, RedisServer, Service};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
@@ -9,10 +13,15 @@ use tempfile::TempDir;
 
 /// A service, and what it talks to.
 struct World {
+    instance: Instance,
+    redis: RedisServer,
+    database: Database,
+}
+
+/// A process of a service.
+struct Instance {
     service: Service,
     client: Client,
-    redis: RedisServer,
-    _database: Database,
 }
 
 enum Database {
@@ -38,25 +47,41 @@ impl World {
             Database::Sqlite(folder) => format!("sqlite:{}/db", folder.path().display()),
             Database::Postgres(server) => server.url(),
         };
-        let own = [
-            ("DATABASE_URL", url),
-            ("REDIS_URL", redis.url()),
+        let own = [("DATABASE_URL", url.as_str()), ("REDIS_URL", &redis.url())];
+        let settings = own.into_iter().chain(settings.iter().copied());
+        Self {
+            instance: Instance::start(name, settings).await,
+            redis,
+            database,
+        }
+    }
+}
+
+impl Deref for World {
+    type Target = Instance;
+
+    fn deref(&self) -> &Instance {
+        &self.instance
+    }
+}
+
+impl Instance {
+    async fn start<'a>(
+        name: &str,
+        settings: impl IntoIterator<Item = (&'static str, &'a str)>,
+    ) -> Self {
+        let patient = [
             // Patient: a loaded machine must not fail a test.
-            ("REDIS_SOCKET_TIMEOUT", "20".to_owned()),
-            ("CACHE_BUDGET", "20".to_owned()),
-            ("REDIS_CONNECT_TIMEOUT", "20".to_owned()),
-            ("LOG_LEVEL", "warn".to_owned()),
+            ("REDIS_SOCKET_TIMEOUT", "20"),
+            ("CACHE_BUDGET", "20"),
+            ("REDIS_CONNECT_TIMEOUT", "20"),
+            ("LOG_LEVEL", "warn"),
         ];
-        let given = settings
-            .iter()
-            .map(|(name, value)| (*name, (*value).to_owned()));
-        let settings = own.into_iter().chain(given);
+        let settings = patient.into_iter().chain(settings);
         let service = Service::start(env!("CARGO_BIN_EXE_service"), &[name], settings).await;
         Self {
             service,
             client: Client::new(),
-            redis,
-            _database: database,
         }
     }
 

@@ -41,7 +41,7 @@ async fn set_status(db: &Db, id: i64, status: &str) -> Result<(), Error> {
     let done = QUERIES
         .query("status of a workflow", query.execute(&db.pool))
         .await?;
-    some(done.rows_affected())
+    Error::unless_found(done.rows_affected())
 }
 
 #[invalidates(workflow(id))]
@@ -54,14 +54,7 @@ async fn delete(db: &Db, id: i64) -> Result<(), Error> {
     let done = QUERIES
         .query("delete a workflow", query.execute(&db.pool))
         .await?;
-    some(done.rows_affected())
-}
-
-fn some(rows: u64) -> Result<(), Error> {
-    if rows == 0 {
-        return Err(Error::NotFound);
-    }
-    Ok(())
+    Error::unless_found(done.rows_affected())
 }
 
 pub(super) fn routes() -> Router<Db> {
