@@ -3,6 +3,7 @@
 //! | service | what it shows |
 //! |---|---|
 //! | [`agents`] | agents, channels and workflows: warming, headers, performance endpoints |
+//! | [`analytics`] | dashboards: keys in one place, events, batches, jobs, personal data, browsers that are told |
 //!
 //! ```text
 //! cargo run --example agents                                      # SQLite in a file, answers kept in this process
@@ -15,6 +16,7 @@
 use std::process::ExitCode;
 
 pub mod agents;
+pub mod analytics;
 pub mod database;
 pub mod error;
 pub mod serve;
@@ -26,6 +28,7 @@ pub use crate::error::Error;
 pub async fn run(name: &str) -> ExitCode {
     let served = match name {
         "agents" => serve::serve("agents", agents::SCHEMA, agents::app).await,
+        "analytics" => serve::serve("analytics", analytics::SCHEMA, analytics::app).await,
         _ => Err(Error::Start(format!("there is no service `{name}`"))),
     };
     match served {
