@@ -9,6 +9,7 @@ mod proxy;
 mod redis_cluster;
 mod redis_sentinel;
 mod redis_server;
+mod service;
 mod uncalled;
 
 pub use browser::Browser;
@@ -20,6 +21,7 @@ pub use proxy::{Cutter, Direction, Proxy};
 pub use redis_cluster::{Moving, RedisCluster, slot_of};
 pub use redis_sentinel::RedisSentinels;
 pub use redis_server::{RedisServer, RedisServerBuilder};
+pub use service::Service;
 
 /// The README's code is compiled with the tests.
 #[cfg(doctest)]

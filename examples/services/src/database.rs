@@ -5,8 +5,8 @@ use std::fmt;
 
 use cache_runtime::QueryMeter;
 use serde::{Deserialize, Serialize};
-use sqlx::any::AnyPoolOptions;
-use sqlx::{AnyPool, AssertSqlSafe, Executor};
+use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
+use sqlx::{AnyPool, AssertSqlSafe, ConnectOptions, Executor};
 
 use crate::error::Error;
 
@@ -46,6 +46,9 @@ impl Db {
             Kind::Sqlite => "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;".to_owned(),
             Kind::Postgres => format!("SET search_path TO {name}"),
         };
+        // The meter logs what is slow.
+        let options: AnyConnectOptions = url.parse().map_err(Error::start)?;
+        let options = options.disable_statement_logging();
         let pool = AnyPoolOptions::new()
             .max_connections(10)
             .after_connect(move |connection, _| {
@@ -55,7 +58,7 @@ impl Db {
                     Ok(())
                 })
             })
-            .connect(&url)
+            .connect_with(options)
             .await
             .map_err(|error| Error::Start(format!("the database: {error}")))?;
         let db = Self { pool, kind };

@@ -39,3 +39,12 @@ pub async fn run(name: &str) -> ExitCode {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    /// And no two functions have the same keys, though one program has all services.
+    #[test]
+    fn every_pattern_names_a_key() {
+        cache_runtime::check_keys().unwrap();
+    }
+}

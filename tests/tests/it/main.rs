@@ -40,6 +40,7 @@ mod query_meter;
 mod reports;
 mod scenarios;
 mod sentinel;
+mod services;
 mod stale;
 mod stored_bytes;
 mod switches;

@@ -87,6 +87,7 @@ async fn create(db: &Db, new: NewChannel) -> Result<Channel, sqlx::Error> {
     .bind(channel.id.to_string())
     .bind(&channel.name)
     .bind(&channel.topic)
+    .bind(&channel.status)
     .bind(channel.created.0.to_string());
     QUERIES
         .query("create a channel", query.execute(&db.pool))
