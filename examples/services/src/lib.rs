@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`agents`] | agents, channels and workflows: warming, headers, performance endpoints |
 //! | [`analytics`] | dashboards: keys in one place, events, batches, jobs, personal data, browsers that are told |
+//! | [`goals`] | goals and tasks: cached repositories, write-through, transactions, health, metrics |
 //!
 //! ```text
 //! cargo run --example agents                                      # SQLite in a file, answers kept in this process
@@ -19,6 +20,7 @@ pub mod agents;
 pub mod analytics;
 pub mod database;
 pub mod error;
+pub mod goals;
 pub mod serve;
 
 pub use crate::database::{Db, QUERIES};
@@ -29,6 +31,7 @@ pub async fn run(name: &str) -> ExitCode {
     let served = match name {
         "agents" => serve::serve("agents", agents::SCHEMA, agents::app).await,
         "analytics" => serve::serve("analytics", analytics::SCHEMA, analytics::app).await,
+        "goals" => serve::serve("goals", goals::SCHEMA, goals::app).await,
         _ => Err(Error::Start(format!("there is no service `{name}`"))),
     };
     match served {

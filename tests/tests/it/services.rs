@@ -1,6 +1,7 @@
 //! The five services, each in a process of its own: what their documents say of requests and answers.
 
 mod agents;
+mod analytics;
 
 use cache_tests::{PostgresServer, RedisServer, Service};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};

@@ -43,11 +43,12 @@ pub(super) async fn analytics(
 #[cached(keys::agent(agent_ids, timeframe), batch = agent_ids, none_ttl = "30s")]
 pub(super) async fn all(
     #[skip] db: &Db,
-    agent_ids: &[String],
+    agent_ids: &[&str],
     timeframe: Timeframe,
-) -> Result<HashMap<String, Analytics>, sqlx::Error> {
-    let found = load(db, agent_ids, timeframe).await?;
-    Ok(found.into_iter().map(|one| (one.id.clone(), one)).collect())
+) -> Result<Vec<Option<Analytics>>, sqlx::Error> {
+    let found = load(db, agent_ids, timeframe).await?.into_iter();
+    let mut found: HashMap<_, _> = found.map(|one| (one.id.clone(), one)).collect();
+    Ok(agent_ids.iter().map(|id| found.remove(*id)).collect())
 }
 
 async fn load(db: &Db, ids: &[&str], timeframe: Timeframe) -> Result<Vec<Analytics>, sqlx::Error> {

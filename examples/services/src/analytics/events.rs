@@ -8,8 +8,8 @@ use super::keys;
 #[invalidates(
     "agent:*:{agent_id}:*",
     "exec:*:{workspace_id}:*",
-    keys::runs(&workspace_id),
-    tag = "runs:{workspace_id}"
+    "metrics:agg:runs:{workspace_id}:*",
+    "query:result:{workspace_id}:*"
 )]
 pub(super) struct RunCompleted {
     pub(super) agent_id: String,
@@ -27,8 +27,8 @@ pub(super) struct UserActivity {
     "exec:*:{workspace_id}:*",
     "ws:*:{workspace_id}:*",
     "metrics:credits:{workspace_id}:*",
-    keys::runs(&workspace_id),
-    tag = "runs:{workspace_id}"
+    "metrics:agg:runs:{workspace_id}:*",
+    "query:result:{workspace_id}:*"
 )]
 pub(super) struct WorkspaceUpdated {
     pub(super) workspace_id: String,

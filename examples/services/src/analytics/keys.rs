@@ -17,6 +17,6 @@ cache_keys! {
     pub(super) active_users(date: Day) = "metrics:users:active:{date}", ttl = ttl::SHORT;
     /// Personal: in Redis nobody else can read it.
     pub(super) activity(user_id: &str, date: Day) = "user:activity:{user_id}:{date}", ttl = ttl::MEDIUM, encrypt = on;
-    /// A question is long: what stands in the key is its hash.
-    pub(super) answer(question: &Question) = "query:result:{question}", ttl = ttl::DAY;
+    /// Where a question is long, its hash stands in the key.
+    pub(super) answer(workspace_id: &str, question: &Question) = "query:result:{workspace_id}:{question}", ttl = ttl::DAY;
 }

@@ -87,8 +87,7 @@ fn browsers() -> Router<Db> {
         let dashboards = keys::dashboard::pattern(None, None);
         [dashboards, keys::kpis::pattern(None, None)]
     });
-    let events = pushes.router();
     Router::new()
         .route("/keys.ts", get(async || typescript_keys()))
-        .fallback_service(events)
+        .merge(pushes.router().with_state(()))
 }

@@ -16,13 +16,19 @@ use crate::error::Error;
 /// Which runs are meant, and how they are counted.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Question {
-    workspace_id: String,
     from: Day,
     until: Day,
     by: By,
     /// Words of the summary.
     #[serde(default)]
     text: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Asked {
+    workspace_id: String,
+    #[serde(flatten)]
+    question: Question,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -49,9 +55,13 @@ impl Question {
     }
 }
 
-/// The key is a hash, of which a pattern can name no part: a tag says whose runs are in the answer.
-#[cached(keys::answer(question), tags = ["runs:{question.workspace_id}"])]
-async fn answer(#[skip] db: &Db, question: &Question) -> Result<Vec<Group>, sqlx::Error> {
+/// Of a hash a pattern can name no part: whose runs they are stands before it.
+#[cached(keys::answer(workspace_id, question))]
+async fn answer(
+    #[skip] db: &Db,
+    workspace_id: &str,
+    question: &Question,
+) -> Result<Vec<Group>, sqlx::Error> {
     let by = match question.by {
         By::Agent => "agent_id",
         By::User => "user_id",
@@ -63,7 +73,7 @@ async fn answer(#[skip] db: &Db, question: &Question) -> Result<Vec<Group>, sqlx
          GROUP BY {by} ORDER BY {by}"
     );
     let query = sqlx::query_as(AssertSqlSafe(sql))
-        .bind(&question.workspace_id)
+        .bind(workspace_id)
         .bind(question.from.number())
         .bind(question.until.number())
         .bind(&question.text);
@@ -74,13 +84,12 @@ pub(super) fn routes() -> Router<Db> {
     Router::new().route("/query", post(query))
 }
 
-async fn query(
-    State(db): State<Db>,
-    Json(question): Json<Question>,
-) -> Result<Json<Vec<Group>>, Error> {
+async fn query(State(db): State<Db>, Json(asked): Json<Asked>) -> Result<Json<Vec<Group>>, Error> {
+    let question = asked.question.normal();
     if question.from.number() > question.until.number() {
         return Err(Error::Invalid("`from` comes after `until`".to_owned()));
     }
-    workspace::known(&db, &question.workspace_id).await?;
-    Ok(Json(answer(&db, &question.normal()).await?))
+    workspace::known(&db, &asked.workspace_id).await?;
+    let answer = answer(&db, &asked.workspace_id, &question).await?;
+    Ok(Json(answer))
 }

@@ -65,7 +65,7 @@ pub(super) fn routes(db: &Db) -> Result<Router<Db>, Error> {
     Ok(Router::new()
         .route("/invalidate/workspace/{id}", post(invalidate_workspace))
         .route("/invalidate/agent/{id}", post(invalidate_agent))
-        .fallback_service(management.router()))
+        .merge(management.router().with_state(())))
 }
 
 async fn invalidate_workspace(Path(workspace_id): Path<String>) -> Result<StatusCode, Response> {
