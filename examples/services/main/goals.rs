@@ -3,7 +3,7 @@
 //! ```text
 //! cargo run --example goals
 //! curl -i localhost:3000/api/users/user1/dashboard        # twice: X-Cache, X-Query-Time
-//! curl -X POST localhost:3000/api/users/user2/goals/goal1/complete
+//! curl -X POST localhost:3000/api/users/user7/goals/goal1/complete
 //! curl localhost:3000/api/system/cache-health
 //! ```
 

@@ -2,6 +2,7 @@
 
 mod agents;
 mod analytics;
+mod goals;
 
 use cache_tests::{PostgresServer, RedisServer, Service};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};

@@ -63,7 +63,7 @@ FROM number;
 
 -- 60 days from 2024-01-01 on. Few workspaces have most of the runs: `place` is the lesser, the more often it comes.
 WITH RECURSIVE number (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM number WHERE n < 99999),
-    placed (n, place) AS (SELECT n, ((n * 7919 % 20) * (n * 10007 % 41)) / 41 FROM number)
+    placed (n, place) AS (SELECT n, ((n * 7919 % 21) * (n * 10007 % 41)) / 41 FROM number)
 INSERT INTO runs
 SELECT 'ws' || (1 + place), 'agent' || (1 + place * 15 + n * 31 % 15), 'user' || (1 + place * 50 + n * 37 % 50), 19723 + n / 1667,
        CASE WHEN n % 13 = 0 THEN 'failed' ELSE 'completed' END, 200 + n * 7919 % 9001, 1 + n % 5,

@@ -40,13 +40,13 @@ FROM number;
 -- Few users have most of the rows: `place` is the lesser, the more often it comes.
 WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 100000)
 INSERT INTO snapshots
-SELECT n, 'user' || (1 + (n * 7919 % 100) * (n * 10007 % 101) / 101), 19358 + n / 274,
+SELECT n, 'user' || (1 + (n * 7919 % 101) * (n * 10007 % 103) / 103), 19358 + n / 274,
        (n * 31 % 101) / 100.0, (n * 37 % 101) / 100.0, (n * 41 % 101) / 100.0
 FROM number;
 
 WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 3000)
 INSERT INTO goals
-SELECT 'goal' || n, 'user' || (1 + (n * 7919 % 100) * (n * 10007 % 101) / 101), 'Goal no. ' || n,
+SELECT 'goal' || n, 'user' || (1 + (n * 7919 % 101) * (n * 10007 % 103) / 103), 'Goal no. ' || n,
        CASE WHEN n % 5 < 3 THEN 'active' ELSE 'completed' END, CASE WHEN n % 5 < 3 THEN (n % 10) / 10.0 ELSE 1.0 END
 FROM number;
 

@@ -83,7 +83,7 @@ impl TaskRepository {
             .await
     }
 
-    #[invalidates(self.tasks_by_status(user_id, Status::Pending), "dashboard:metrics:{user_id}", cache = self.cache)]
+    #[invalidates("user:tasks:pending:{user_id}", "dashboard:metrics:{user_id}", cache = self.cache)]
     async fn create_task(&self, user_id: &str, new: NewTask) -> Result<Task, sqlx::Error> {
         let query = sqlx::query_as(
             "INSERT INTO tasks (id, user_id, goal_id, title, status, made, done)
