@@ -53,7 +53,7 @@ fn of_workspace(
     path: impl FnOnce(u64, &str) -> String,
 ) -> Request {
     let n = dice.zipf(WORKSPACES);
-    let timeframe = dice.one_of(&["7d", "7d", "7d", "24h", "30d", "90d"]);
+    let timeframe = ["7d", "30d", "24h", "90d"][dice.zipf(4) as usize - 1];
     Request::get(route, path(n, timeframe)).about("workspace", n)
 }
 
@@ -103,7 +103,7 @@ fn credits(dice: &mut Dice) -> Request {
 
 /// Of one of the last days.
 fn date(dice: &mut Dice) -> String {
-    format!("2024-02-{:02}", 30 - dice.zipf(20))
+    format!("2024-02-{:02}", 30 - dice.zipf(5))
 }
 
 fn active_users(dice: &mut Dice) -> Request {
@@ -121,11 +121,10 @@ fn report(dice: &mut Dice) -> Request {
     let n = dice.zipf(WORKSPACES);
     let text = dice.one_of(&["invoice", "meeting", "contract"]);
     let by = dice.one_of(&["agent", "user", "status"]);
-    let question = json!({
-        "workspace_id": format!("ws{n}"), "from": "2024-01-01", "until": "2024-02-29", "by": by, "text": text,
-    });
     let route = "/api/v1/query";
-    Request::new(Method::POST, route, route, Some(question)).about("workspace", n)
+    let when = "from=2024-01-01&until=2024-02-29";
+    let path = format!("{route}?workspace_id=ws{n}&{when}&by={by}&text={text}");
+    Request::get(route, path).about("workspace", n)
 }
 
 fn complete(dice: &mut Dice) -> Request {

@@ -37,7 +37,7 @@ pub(crate) const PLAN: Plan = Plan {
 };
 
 const USERS: u64 = 100;
-const GOALS: u64 = 3_000;
+const GOALS: u64 = 1_000;
 const TASKS: u64 = 60_000;
 
 /// As the rows were made.

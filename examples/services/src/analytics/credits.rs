@@ -77,7 +77,6 @@ async fn get_credits(
     State(db): State<Db>,
     Query(asked): Query<Asked>,
 ) -> Result<Json<Credits>, Error> {
-    workspace::known(&db, &asked.workspace_id).await?;
     let credits = credits(&db, &asked.workspace_id, asked.timeframe, asked.skip_cache).await?;
     Ok(Json(credits))
 }

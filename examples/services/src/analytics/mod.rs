@@ -10,7 +10,7 @@
 //! | `GET /api/v1/metrics/credits?workspace_id=…&timeframe=…` | 5 minutes | a credit transaction |
 //! | `GET /api/v1/metrics/users/active?date=…` | 1 minute | what any user does |
 //! | `GET /api/v1/users/{id}/activity?date=…` | 5 minutes, encrypted | what the user does |
-//! | `POST /api/v1/query` | 1 day | a run |
+//! | `GET /api/v1/query?workspace_id=…&from=…&until=…&by=…&text=…` | 1 day | a run |
 //! | `POST /api/v1/agents/{id}/runs`, `POST /api/v1/users/{id}/activity`, `POST /api/v1/workspaces/{id}/credits`, `PUT /api/v1/workspaces/{id}` | | |
 //! | `POST /api/v1/cache/invalidate/workspace/{id}`, `POST /api/v1/cache/invalidate/agent/{id}` | | |
 //! | `GET /api/v1/cache/stats`, `GET /api/v1/cache/jobs` | | |
@@ -58,7 +58,8 @@ pub const SCHEMA: &str = include_str!("schema.sql");
 /// # Errors
 /// When the database fails.
 pub async fn app(db: Db) -> Result<Router, Error> {
-    upkeep::warming(&db).await?.run().await;
+    let report = upkeep::warming(&db).await?.run().await;
+    tracing::info!("{report}");
     let api = Router::new()
         .nest("/executive", executive::routes())
         .nest("/workspaces", workspace::routes())

@@ -10,7 +10,7 @@ use sqlx::AnyConnection;
 
 use super::events::RunCompleted;
 use super::time::{Asked, Day, Timeframe};
-use super::{agent, credits, keys, workspace};
+use super::{agent, credits, keys};
 use crate::database::{Db, QUERIES};
 use crate::error::Error;
 
@@ -96,7 +96,6 @@ async fn get_runs(
     State(db): State<Db>,
     Query(asked): Query<Asked>,
 ) -> Result<Json<Vec<RunsOfDay>>, Error> {
-    workspace::known(&db, &asked.workspace_id).await?;
     let runs = runs(&db, &asked.workspace_id, asked.skip_cache).await?;
     Ok(Json(runs))
 }

@@ -101,7 +101,6 @@ async fn history(
     State(all): State<Repositories>,
     Path(user_id): Path<String>,
 ) -> Result<Json<Vec<Trend>>, Error> {
-    all.users.known(&user_id).await?;
     Ok(Json(all.ari.snapshots_by_user(&user_id).await?))
 }
 

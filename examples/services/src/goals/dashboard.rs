@@ -3,11 +3,12 @@
 use axum::extract::{Path, State};
 use axum::routing::get;
 use axum::{Json, Router};
-use cache_runtime::{Cache, cached};
+use cache_runtime::cached;
 use serde::{Deserialize, Serialize};
 
 use super::Repositories;
-use crate::database::{Db, QUERIES};
+use super::user::UserRepository;
+use crate::database::QUERIES;
 use crate::error::Error;
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -34,18 +35,7 @@ struct Autonomy {
     best_hundred: f64,
 }
 
-#[derive(Debug, Clone)]
-pub(super) struct DashboardRepository {
-    db: Db,
-    cache: Cache,
-}
-
-impl DashboardRepository {
-    pub(super) fn new(db: &Db, cache: &Cache) -> Self {
-        let (db, cache) = (db.clone(), cache.clone());
-        Self { db, cache }
-    }
-
+impl UserRepository {
     /// For as long as the environment says.
     #[cached("dashboard:metrics", key = user_id, cache = self.cache)]
     async fn metrics(&self, user_id: &str) -> Result<Dashboard, sqlx::Error> {
@@ -101,6 +91,5 @@ async fn metrics(
     State(all): State<Repositories>,
     Path(user_id): Path<String>,
 ) -> Result<Json<Dashboard>, Error> {
-    all.users.known(&user_id).await?;
-    Ok(Json(all.dashboards.metrics(&user_id).await?))
+    Ok(Json(all.users.metrics(&user_id).await?))
 }

@@ -142,7 +142,6 @@ async fn list(
     State(all): State<Repositories>,
     Path(user_id): Path<String>,
 ) -> Result<Json<Vec<Goal>>, Error> {
-    all.users.known(&user_id).await?;
     Ok(Json(all.goals.active_goals(&user_id).await?))
 }
 

@@ -31,14 +31,13 @@ use axum::Router;
 use cache_runtime::{Cache, Prometheus, http, ttl};
 
 use self::ari::AriRepository;
-use self::dashboard::DashboardRepository;
 use self::goal::GoalRepository;
 use self::task::TaskRepository;
 use self::user::UserRepository;
 use crate::database::Db;
 use crate::error::Error;
 
-/// Tables and rows: 100 users with 100,000 snapshots, 3,000 goals and 60,000 tasks.
+/// Tables and rows: 100 users with 100,000 snapshots, 1,000 goals and 60,000 tasks.
 pub const SCHEMA: &str = include_str!("schema.sql");
 
 /// How long each kind of data is kept.
@@ -58,7 +57,6 @@ struct Repositories {
     ari: AriRepository,
     goals: GoalRepository,
     tasks: TaskRepository,
-    dashboards: DashboardRepository,
 }
 
 impl Repositories {
@@ -69,7 +67,6 @@ impl Repositories {
             ari: AriRepository::new(db, cache),
             goals: GoalRepository::new(db, cache, tasks.clone()),
             tasks,
-            dashboards: DashboardRepository::new(db, cache),
         }
     }
 }

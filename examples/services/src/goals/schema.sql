@@ -44,18 +44,18 @@ SELECT n, 'user' || (1 + (n * 7919 % 101) * (n * 10007 % 103) / 103), 19358 + n 
        (n * 31 % 101) / 100.0, (n * 37 % 101) / 100.0, (n * 41 % 101) / 100.0
 FROM number;
 
-WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 3000)
+WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 1000)
 INSERT INTO goals
 SELECT 'goal' || n, 'user' || (1 + (n * 7919 % 101) * (n * 10007 % 103) / 103), 'Goal no. ' || n,
        CASE WHEN n % 5 < 3 THEN 'active' ELSE 'completed' END, CASE WHEN n % 5 < 3 THEN (n % 10) / 10.0 ELSE 1.0 END
 FROM number;
 
--- Twenty of each goal, done in the order in which they were made, but for the last ones.
+-- Sixty of each goal, done in the order in which they were made, but for the last ones.
 WITH RECURSIVE number (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM number WHERE n < 59999)
 INSERT INTO tasks
 SELECT 'task' || (n + 1), goals.user_id, goals.id, 'Task no. ' || (n + 1),
        CASE WHEN n < 51000 THEN 'done' WHEN n % 3 = 0 THEN 'running' ELSE 'pending' END, 19358 + n / 165, CASE WHEN n < 51000 THEN 19358 + n / 165 + n % 9 ELSE 0 END
-FROM number JOIN goals ON goals.id = 'goal' || (1 + n % 3000);
+FROM number JOIN goals ON goals.id = 'goal' || (1 + n % 1000);
 
 CREATE INDEX snapshots_of_user ON snapshots (user_id, day);
 CREATE INDEX goals_of_user ON goals (user_id, status);

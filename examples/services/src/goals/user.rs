@@ -26,8 +26,8 @@ struct Change {
 
 #[derive(Debug, Clone)]
 pub(super) struct UserRepository {
-    db: Db,
-    cache: Cache,
+    pub(super) db: Db,
+    pub(super) cache: Cache,
 }
 
 impl UserRepository {
