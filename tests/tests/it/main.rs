@@ -10,6 +10,7 @@ mod by_hand;
 mod cachectl;
 mod cluster;
 mod console;
+mod coverage;
 mod dashboard;
 mod deadlines;
 mod declared;
