@@ -468,6 +468,11 @@ async fn is_fresh_and_read(worlds: [&World; 2], values: &mut u64) -> bool {
             world.set_row(2, *values);
         }
         write(way, worlds[0], 2, *values).await;
+        // While it is owed, as in a failover, others have not heard of it.
+        eventually("it is delivered", async || {
+            worlds[0].cache.stats().pending_invalidations == 0
+        })
+        .await;
         for world in worlds {
             assert_eq!(run(world, 2, "part").await, *values, "{way:?}");
             run(world, 2, "part").await;
