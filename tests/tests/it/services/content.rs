@@ -208,8 +208,9 @@ async fn four_uses_on_sqlite() {
     assert_eq!(partly.queries, 1, "what others read is a query's result");
     let done = world.reset("reset-all", ADMIN).await;
     assert_eq!(done.body, json!({"reset": ["*"]}));
-    kept(&world, article).await;
-    kept(&world, "/api/analytics/daily").await;
+    for path in [tasks, article, "/api/metrics", "/api/analytics/daily"] {
+        kept(&world, path).await;
+    }
     let session = world.session(Method::GET, &other).await;
     assert_eq!(session.body["name"], "ada");
     assert_eq!(session.body["calls_today"], 3, "a counter is no answer");
