@@ -154,7 +154,7 @@ fn load(function: &Function) -> TokenStream {
 }
 
 /// `P::stored(&probe, (&&&&probe).shape())`: asks the answer's type what of it is the value. `what` is `stored`,
-/// `stored_near`, `judge` or `returned`.
+/// `stored_near` or `returned`.
 ///
 /// All of it stands in the place of the answer's type, so that one that cannot be stored is underlined there; and wherever
 /// it is asked again, the compiler has said the very same already, and is silent.

@@ -65,7 +65,7 @@ macro_rules! shape {
     ($(#[$meta:meta])* $name:ident<$($param:ident),+> for $answer:ty, value $value:ty,
      $looked:ident => $look:expr, $found:ident => $make:expr, absent $absent:expr $(, succeeded $succeeded:expr)?) => {
         $(#[$meta])*
-        #[derive(Debug, Default)]
+        #[derive(Debug)]
         pub struct $name;
 
         impl Copy for $name {}

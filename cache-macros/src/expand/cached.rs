@@ -100,15 +100,11 @@ fn body(cached: &Cached) -> TokenStream {
 
 /// How the answer's value is written and read, and, for the near cache, kept.
 pub(super) fn stored(cached: &Cached, probe: &Probe) -> TokenStream {
-    let entry = stored_entry(cached);
-    about(&cached.function, cached.runtime.as_ref(), entry, probe)
-}
-
-pub(super) fn stored_entry(cached: &Cached) -> &'static str {
-    match cached.local {
+    let entry = match cached.local {
         Time::Default => "stored",
         _ => "stored_near",
-    }
+    };
+    about(&cached.function, cached.runtime.as_ref(), entry, probe)
 }
 
 /// What a call is made for.

@@ -5,14 +5,12 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote};
 use syn::{Generics, Type};
 
-use super::cached::{
-    Use, call, key, pattern_part, rules, site, site_of, stored, stored_entry,
-};
+use super::cached::{Use, call, key, pattern_part, rules, site, site_of, stored};
 use super::member::{
     Kind, Member, frame, key_generics, member_name, method_conditions, owned, takes, turbofish,
     unshadowing, whole_call,
 };
-use super::{Probe, about, handle, hottest, ours, private, shared};
+use super::{Probe, handle, hottest, ours, private, shared};
 use crate::mentions::{self, Names};
 use crate::model::{Cached, Companion, Time};
 
@@ -196,28 +194,11 @@ fn update(cached: &Cached, private: &TokenStream, answer: &TokenStream) -> Membe
     let prepare = prepare(cached, private);
     let call = call(cached, private, Use::Put);
     let rules = rules(cached);
-    let stored = |entry| {
-        let probe = Probe::Type(answer.clone());
-        about(&cached.function, cached.runtime.as_ref(), entry, &probe)
-    };
-    let closure = |moves: Option<TokenStream>| {
-        let stored = stored(stored_entry(cached));
-        ours! {
-            #moves |__cache_call, __cache_answer| {
-                let __cache_stored = #stored;
-                __cache_call.judge(__cache_stored, &__cache_stored.rules() #rules, __cache_answer)
-            }
-        }
-    };
-    let (judge, judges) = if rules_mention_parameters(cached) {
-        let judge = ours!(impl #private::Judge<#answer>);
-        (judge, closure(Some(ours!(move))))
-    } else if rules.is_empty() {
-        // Of closures the compiler thinks for long.
-        (judge(private, answer), stored("judge"))
-    } else {
+    let stored = stored(cached, &Probe::Type(answer.clone()));
+    let (judge, moves) = match rules_mention_parameters(cached) {
+        true => (ours!(impl #private::Judge<#answer>), Some(ours!(move))),
         // What takes nothing with it borrows nothing: a writer may have `&mut self`.
-        (judge(private, answer), closure(None))
+        false => (judge(private, answer), None),
     };
     Member {
         verb: "update",
@@ -229,7 +210,10 @@ fn update(cached: &Cached, private: &TokenStream, answer: &TokenStream) -> Membe
         body: ours! {
             #prepare
             let __cache_call = #call;
-            #private::update(&__cache_call, #judges)
+            #private::update(&__cache_call, #moves |__cache_call, __cache_answer| {
+                let __cache_stored = #stored;
+                __cache_call.judge(__cache_stored, &__cache_stored.rules() #rules, __cache_answer)
+            })
         },
     }
 }

@@ -5,7 +5,7 @@ use std::future::{Future, poll_fn};
 use std::mem;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::task::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -52,34 +52,78 @@ impl<R, S: Shape<R>, F> Unpin for Cached<'_, R, S, F> {}
 /// How a call goes, whatever loads for it.
 struct Course<'a, R, S: Shape<R>> {
     shell: Shell<'a, R, S>,
-    at: At<'a, R>,
+    at: At<'a>,
+    /// What was loaded, while others get it.
+    loaded: Option<R>,
 }
 
-/// How far it has come.
-enum At<'a, R> {
+/// How far a call has come; without anything of its types, as `UnderWay` and `Body`, so that it is compiled once.
+enum At<'a> {
     Looking(Boxed<'a, (Session<'a>, Step)>),
     /// In a box, which a hit is spared.
-    Loading(Box<(Session<'a>, Option<Loading>, Body<'a, R>)>),
-    Ending(Boxed<'a, Session<'a>>, R),
+    Loading(Box<UnderWay<'a>>),
+    Ending(Boxed<'a, Session<'a>>),
     /// Or its load has panicked.
     Answered,
 }
 
+/// What has to be done.
+enum Next<'a> {
+    Take(Session<'a>, Step),
+    Load(Box<UnderWay<'a>>),
+    Answer(Session<'a>),
+}
+
+/// A load that runs.
+struct UnderWay<'a> {
+    session: Session<'a>,
+    loading: Option<Loading>,
+    body: Body,
+}
+
+impl UnderWay<'_> {
+    fn poll<R>(
+        &mut self,
+        on_timeout: Option<&(dyn Fn() -> R + Sync)>,
+        load: &mut (dyn Future<Output = R> + Unpin + '_),
+        cx: &mut Context<'_>,
+    ) -> Poll<R> {
+        self.body.poll(&self.session, on_timeout, load, cx)
+    }
+}
+
+impl<'a> At<'a> {
+    fn next(&mut self, cx: &mut Context<'_>) -> Poll<Next<'a>> {
+        let next = match self {
+            Self::Looking(looking) => {
+                let (session, step) = ready!(looking.as_mut().poll(cx));
+                Next::Take(session, step)
+            }
+            Self::Ending(ending) => Next::Answer(ready!(ending.as_mut().poll(cx))),
+            Self::Loading(_) | Self::Answered => match mem::replace(self, Self::Answered) {
+                Self::Loading(under_way) => return Poll::Ready(Next::Load(under_way)),
+                _ => panic!("polled after it was answered"),
+            },
+        };
+        *self = Self::Answered;
+        Poll::Ready(next)
+    }
+}
+
 impl<'a, R, S: Shape<R>> Course<'a, R, S> {
-    fn begin(
-        call: &'a mut Call<'_>,
-        stored: Stored<R, S>,
-        rules: Rules<'a, R, S::Value>,
-    ) -> Self {
+    fn begin(call: &'a mut Call<'_>, stored: Stored<R, S>, rules: Rules<'a, R, S::Value>) -> Self {
         let mode = call.mode();
         let call = &*call;
-        let at = At::Looking(call.session(mode).stepping());
         let shell = Shell {
             call,
             stored,
             rules,
         };
-        Self { shell, at }
+        Self {
+            shell,
+            at: At::Looking(call.session(mode).stepping()),
+            loaded: None,
+        }
     }
 
     fn poll(
@@ -87,49 +131,45 @@ impl<'a, R, S: Shape<R>> Course<'a, R, S> {
         load: &mut (dyn Future<Output = R> + Unpin + '_),
         cx: &mut Context<'_>,
     ) -> Poll<R> {
+        let shell = &self.shell;
         loop {
-            let (session, answer) = match mem::replace(&mut self.at, At::Answered) {
-                At::Looking(mut looking) => {
-                    let Poll::Ready((mut session, step)) = looking.as_mut().poll(cx) else {
-                        self.at = At::Looking(looking);
-                        return Poll::Pending;
-                    };
-                    match self.shell.looked(&mut session, step) {
-                        None => {
-                            self.at = At::Looking(session.stepping());
-                            continue;
-                        }
-                        Some(Looked::Load(loading)) => {
-                            let body = Body::of(&session, &self.shell.rules);
-                            self.at = At::Loading(Box::new((session, loading, body)));
-                            continue;
-                        }
-                        Some(Looked::Answer { answer, .. }) => (session, answer),
+            self.at = match ready!(self.at.next(cx)) {
+                Next::Take(mut session, step) => match shell.looked(&mut session, step) {
+                    None => At::Looking(session.stepping()),
+                    Some(Looked::Load(loading)) => At::Loading(Box::new(UnderWay {
+                        body: shell.body(&session),
+                        session,
+                        loading,
+                    })),
+                    Some(Looked::Answer { answer, .. }) => {
+                        session.answered();
+                        return Poll::Ready(answer);
                     }
-                }
-                At::Loading(mut under_way) => {
-                    let (session, _, body) = &mut *under_way;
-                    let Poll::Ready(answer) = body.poll(session, load, cx) else {
+                },
+                Next::Load(mut under_way) => {
+                    let Poll::Ready(answer) = under_way.poll(shell.rules.on_timeout, load, cx)
+                    else {
                         self.at = At::Loading(under_way);
                         return Poll::Pending;
                     };
-                    let (session, loading, body) = *under_way;
-                    let ended = self.shell.ended(&session, loading, &answer, body.given_up);
-                    self.at = At::Ending(session.ending(ended), answer);
-                    continue;
+                    let UnderWay {
+                        session,
+                        loading,
+                        body,
+                    } = *under_way;
+                    let ended = shell.ended(&session, loading, &answer, body.given_up);
+                    self.loaded = Some(answer);
+                    At::Ending(session.ending(ended))
                 }
-                At::Ending(mut ending, answer) => {
-                    let Poll::Ready(mut session) = ending.as_mut().poll(cx) else {
-                        self.at = At::Ending(ending, answer);
-                        return Poll::Pending;
+                Next::Answer(mut session) => {
+                    let Some(answer) = self.loaded.take() else {
+                        continue;
                     };
-                    let answer = self.shell.answer(&mut session, answer);
-                    (session, answer)
+                    let answer = shell.answer(&mut session, answer);
+                    session.answered();
+                    return Poll::Ready(answer);
                 }
-                At::Answered => panic!("polled after it was answered"),
             };
-            session.answered();
-            return Poll::Ready(answer);
         }
     }
 }
@@ -236,56 +276,46 @@ enum Early<R> {
     },
 }
 
-/// A load that runs, for as long as the function may take.
-struct Body<'a, R> {
+/// In what a load runs, and for how long it may.
+struct Body {
     inside: Inside,
-    limit: Option<Limit<'a, R>>,
+    limit: Option<Pin<Box<Sleep>>>,
     /// It has taken longer than it may.
     given_up: bool,
 }
 
-struct Limit<'a, R> {
-    sleep: Pin<Box<Sleep>>,
-    on_timeout: &'a (dyn Fn() -> R + Sync),
-}
-
-impl<'a, R> Body<'a, R> {
-    fn of<V>(session: &Session<'_>, rules: &Rules<'a, R, V>) -> Self {
-        let mut limit = None;
-        if let Some(on_timeout) = rules.on_timeout
-            && let Some(until) = session.load_until()
-        {
-            let sleep = Box::pin(sleep_until(until));
-            limit = Some(Limit { sleep, on_timeout });
-        }
+impl Body {
+    fn of(session: &Session<'_>, may_be_given_up: bool) -> Self {
+        let limit = session.load_until().filter(|_| may_be_given_up);
         Self {
             inside: Inside::of(session.span()),
-            limit,
+            limit: limit.map(|until| Box::pin(sleep_until(until))),
             given_up: false,
         }
     }
 
-    fn poll(
+    fn poll<R>(
         &mut self,
         session: &Session<'_>,
+        on_timeout: Option<&(dyn Fn() -> R + Sync)>,
         load: &mut (dyn Future<Output = R> + Unpin + '_),
         cx: &mut Context<'_>,
     ) -> Poll<R> {
-        let Some(Limit { sleep, on_timeout }) = &mut self.limit else {
-            return self.inside.poll(Pin::new(load), cx);
+        let load = Pin::new(load);
+        let (Some(sleep), Some(on_timeout)) = (&mut self.limit, on_timeout) else {
+            return self.inside.poll(load, cx);
         };
         // The wait for another's load may have taken all the time.
         if Instant::now() < sleep.deadline()
-            && let Poll::Ready(answer) = self.inside.poll(Pin::new(load), cx)
+            && let Poll::Ready(answer) = self.inside.poll(load, cx)
         {
             return Poll::Ready(answer);
         }
         // Also where the load has used up what its task may do at once.
-        pin!(unconstrained(sleep.as_mut())).poll(cx).map(|()| {
-            session.timed_out();
-            self.given_up = true;
-            on_timeout()
-        })
+        ready!(pin!(unconstrained(sleep.as_mut())).poll(cx));
+        session.timed_out();
+        self.given_up = true;
+        Poll::Ready(on_timeout())
     }
 }
 
@@ -354,14 +384,19 @@ impl<R, S: Shape<R>> Shell<'_, R, S> {
         self.stored.failed(error)
     }
 
+    fn body(&self, session: &Session<'_>) -> Body {
+        Body::of(session, self.rules.on_timeout.is_some())
+    }
+
     /// Loads; the answer, and whether it was given up.
     async fn load(
         &self,
         session: &Session<'_>,
         load: &mut (impl Future<Output = R> + Unpin),
     ) -> (R, bool) {
-        let mut body = Body::of(session, &self.rules);
-        let answer = poll_fn(|cx| body.poll(session, load, cx)).await;
+        let mut body = self.body(session);
+        let on_timeout = self.rules.on_timeout;
+        let answer = poll_fn(|cx| body.poll(session, on_timeout, load, cx)).await;
         (answer, body.given_up)
     }
 

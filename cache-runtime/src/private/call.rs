@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use super::{Cache, Errors, Key, Look, Probe, Shape, Site, Tag, probe_type};
+use super::{Cache, Errors, Key, Look, Probe, Shape, Site, Tag};
 use crate::codec::{Codec, Nearby, Storable};
 use crate::engine::{Found, Loaded, Request, Session};
 use crate::envelope;
@@ -272,17 +272,6 @@ where
     Stored {
         near: Some(near),
         ..stored(probe, shape)
-    }
-}
-
-/// What the cache is to make of an answer on which there are no conditions.
-pub fn judge<R, S: Shape<R> + Default>(_: &Probe<R>, _: S) -> fn(&Call<'_>, &R) -> Judged
-where
-    S::Value: Storable,
-{
-    |call, answer| {
-        let stored = stored(&probe_type(), S::default());
-        call.judge(stored, &stored.rules(), answer)
     }
 }
 

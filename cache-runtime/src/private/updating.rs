@@ -85,9 +85,7 @@ where
         let Self { call, judge, .. } = self;
         Update {
             call,
-            judge: Box::new(|call: &Call<'_>, value: &V| {
-                judge(call, &value.clone().into_answer())
-            }),
+            judge: Box::new(|call: &Call<'_>, value: &V| judge(call, &value.clone().into_answer())),
             answer: PhantomData,
         }
     }
@@ -133,9 +131,7 @@ pub async fn updating<R, S: Shape<R>, F: Future<Output = R>>(
             }
         }
     }
-    let begun = calls
-        .iter()
-        .map(|call| session(call).write_through(site));
+    let begun = calls.iter().map(|call| session(call).write_through(site));
     let writes = join_all(begun).await;
     let answer = body.await;
     if !shape.succeeded(&answer) {
