@@ -49,7 +49,7 @@ impl<R, S: Shape<R>, F: Future<Output = R> + Unpin> Future for Cached<'_, R, S, 
 /// Nothing in it is pinned where it stands.
 impl<R, S: Shape<R>, F> Unpin for Cached<'_, R, S, F> {}
 
-/// How a call goes, whatever loads for it.
+/// How a call goes, whatever loads for it: compiled once for each type of answer.
 struct Course<'a, R, S: Shape<R>> {
     shell: Shell<'a, R, S>,
     at: At<'a>,
