@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use cache_tests::PostgresServer;
+use cache_tests::{Browser, PostgresServer, eventually};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -218,16 +218,33 @@ async fn it_looks_after_its_cache() {
     assert_eq!(run.told().await.status, StatusCode::UNAUTHORIZED);
 }
 
-/// B7: what a page does, here without a browser.
+/// B7: the page shows what is so, without asking again and again.
+#[tokio::test]
+async fn a_page_shows_what_is_current() {
+    let world = on_sqlite().await;
+    let browser = Browser::start().await;
+    let page = format!("{}/?workspace=ws12", world.service.url());
+    browser.goto(&page).await.unwrap();
+    let shows = async |text: &str| {
+        let heading = "return document.querySelector('h1').innerText";
+        eventually(text, async || {
+            let shown = browser.execute(heading, vec![]).await.unwrap();
+            shown.json() == text
+        })
+        .await;
+    };
+    shows("Workspace 12").await;
+    let renamed = json!({"name": "Twelve"});
+    world
+        .send(Method::PUT, "/api/v1/workspaces/ws12", &renamed)
+        .await;
+    shows("Twelve").await;
+}
+
+/// B7: what it is told, and what nobody is.
 #[tokio::test]
 async fn browsers_are_told_what_is_old() {
     let world = on_sqlite().await;
-    let page = world.get("/").await.body;
-    assert!(
-        page.as_str()
-            .unwrap()
-            .contains("new EventSource(`/api/cache/events?")
-    );
     let keys = world.get("/api/cache/keys.ts").await.body;
     let builder = "dashboard: (workspaceId: string, timeframe: KeyPart): CacheKey => key`exec:dashboard:${workspaceId}:${timeframe}`,";
     assert!(keys.as_str().unwrap().contains(builder), "{keys}");
