@@ -18,6 +18,7 @@ use self::delivery::{Queue, Settings, Sink};
 use self::queue::{Kind, number};
 use crate::cache::Cache;
 use crate::codec::{Codec, Storable as _};
+use crate::engine;
 use crate::error::{ConfigError, Error, ErrorKind};
 use crate::key::is_plain;
 use crate::sync::{Mutex, lock};
@@ -195,9 +196,9 @@ impl WriteBehind {
         }
         ConfigError::check(problems)?;
         let queue = Arc::new(Queue::new(self.cache.engine, self.name, kind, settings));
-        let task = sink
-            .zip(runtime.ok())
-            .map(|(sink, runtime)| runtime.spawn(delivery::run(queue.clone(), sink)));
+        let task = sink.zip(runtime.ok()).map(|(sink, runtime)| {
+            runtime.spawn(engine::inheriting(delivery::run(queue.clone(), sink)))
+        });
         Ok(Owner {
             queue,
             task: Mutex::new(task),

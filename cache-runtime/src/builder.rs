@@ -11,6 +11,7 @@ use crate::cache::Cache;
 use crate::callers::Callers;
 use crate::codec::Codec;
 use crate::compression::Compression;
+use crate::control::Control;
 use crate::engine::{Background, Contests, Engine, Packing, Patience, Remembering, Switches};
 use crate::environment;
 use crate::error::ConfigError;
@@ -21,7 +22,7 @@ use crate::meters::Series;
 use crate::near::Near;
 use crate::observe::Register;
 use crate::outbox::Outbox;
-use crate::policy::OnRestart;
+use crate::policy::{OnRestart, ReadFrom};
 use crate::protection::Protection;
 #[cfg(feature = "encryption")]
 use crate::protection::Secrets;
@@ -68,6 +69,7 @@ pub struct Builder {
     pub(crate) max_connections: usize,
     pub(crate) pending_invalidations: usize,
     pub(crate) on_restart: OnRestart,
+    read_from: Option<ReadFrom>,
     pub(crate) hold_off: Duration,
     pub(crate) local_capacity: u64,
     pub(crate) local_staleness: Duration,
@@ -98,6 +100,7 @@ impl Builder {
             max_connections: 10,
             pending_invalidations: 10_000,
             on_restart: OnRestart::default(),
+            read_from: None,
             hold_off: Duration::ZERO,
             local_capacity: 32 << 20,
             local_staleness: Duration::from_secs(2),
@@ -315,6 +318,15 @@ impl Builder {
         self
     }
 
+    /// Which servers give the bytes of stored answers; without Redis there is no choice. All promises hold with replicas as well, since the master says what is current: see
+    /// [`ReadFrom`] for the price. Default: [`ReadFrom::Master`], or the environment's `REDIS_READ_FROM` for its server.
+    ///
+    /// Addresses that cannot be used, or are given for a cluster, are an error of [`build`](Self::build).
+    pub fn read_from(mut self, servers: ReadFrom) -> Self {
+        self.read_from = Some(servers);
+        self
+    }
+
     /// For so long after each invalidation what is loaded is answered and shared, but not stored: for databases whose replicas lag, where
     /// a load right after a write may still read the old row. `hold_off` of `#[invalidates]` wins where it is longer. Default: none.
     pub fn hold_off(mut self, time: Duration) -> Self {
@@ -449,15 +461,24 @@ impl Builder {
         }
         problems.extend(unfit);
         let bound = self.server.as_ref().map(|_| self.local_staleness);
-        let near = Arc::new(Near::new(self.local_capacity, bound));
+        let control = Control::new(self.failure_threshold);
+        let near = Arc::new(Near::new(self.local_capacity, bound, control.clone()));
         let series = Series::of_cache(&self.prefix);
         self.packing.prefix = self.server.as_ref().map(|_| self.prefix.clone());
-        let spoken_to = |server: &Server| Ok((server.servers()?, server.sentinels()?));
+        let spoken_to = |server: &Server| {
+            let read_from = self.read_from.as_ref().unwrap_or(&server.read_from);
+            let reading = server.reading(read_from)?;
+            Ok((server.servers()?, server.sentinels()?, reading))
+        };
         let store = match self.server.as_ref().map(spoken_to) {
-            None => Some(Store::Memory(Box::new(Memory::new(self.memory_capacity)))),
-            Some(Ok((servers, sentinels))) => {
+            None => {
+                let memory = Memory::new(self.memory_capacity, control.clone());
+                Some(Store::Memory(Box::new(memory)))
+            }
+            Some(Ok((servers, sentinels, reading))) => {
                 let settings = Settings {
                     sentinels,
+                    reading,
                     connect_timeout: self.connect_timeout,
                     threshold: self.failure_threshold,
                     on_restart: self.on_restart,
@@ -465,6 +486,7 @@ impl Builder {
                     near: near.clone(),
                     wakes: Wakes::default(),
                     trips: series.trips(),
+                    control: control.clone(),
                 };
                 let deadline = self.operation_timeout.min(self.call_budget);
                 Some(Store::Redis(Arc::new(Redis::new(
@@ -509,6 +531,8 @@ impl Builder {
             audit: Auditor::new(self.audit),
             evictions: Evictions::default(),
             meters: series.cache(),
+            #[cfg(feature = "testing")]
+            control,
         }))
     }
 

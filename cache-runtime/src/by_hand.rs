@@ -171,8 +171,8 @@ impl Cache {
         load: impl Future<Output = T>,
     ) -> T {
         let stored = private::stored(&private::probe_type::<T>(), Plain);
-        let call = self.call(key, ttl.into());
-        private::cached(call, stored, stored.rules(), pin!(load)).await
+        let mut call = self.call(key, ttl.into());
+        private::cached(&mut call, stored, stored.rules(), pin!(load)).await
     }
 
     /// The same for a load that may fail; an `Err` is not stored.
@@ -186,8 +186,8 @@ impl Cache {
         load: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
         let stored = private::stored(&private::probe_type::<Result<T, E>>(), Fallible);
-        let call = self.call(key, ttl.into());
-        private::cached(call, stored, stored.rules(), pin!(load)).await
+        let mut call = self.call(key, ttl.into());
+        private::cached(&mut call, stored, stored.rules(), pin!(load)).await
     }
 
     /// Removes `key`, and keeps loads of it on their way from being stored: an [invalidation](Self::invalidate), queued where Redis

@@ -9,7 +9,7 @@ use arc_swap::ArcSwapOption;
 use crate::audit::{AuditAction, AuditOutcome};
 use crate::builder::Builder;
 use crate::callers::Caller;
-use crate::engine::Engine;
+use crate::engine::{self, Engine};
 use crate::environment;
 use crate::error::{ConfigError, Error};
 use crate::event::Event;
@@ -63,7 +63,7 @@ impl Cache {
     /// The default cache. Where none is installed, it is made from the environment; what is wrong there is logged and left out,
     /// and where it is the server's address, a switch or the prefix, the cache is switched off.
     pub fn current() -> Self {
-        if let Some(engine) = INSTALLED.load_full() {
+        if let Some(engine) = engine::current().or_else(|| INSTALLED.load_full()) {
             return Self::of(engine);
         }
         let (builder, problems) = environment::read(|name| std::env::var(name).ok());
@@ -242,7 +242,10 @@ impl Cache {
 impl Cache {
     /// Asks the default cache, if it has been made: `false` where it has not.
     pub(crate) fn with_installed(ask: impl FnOnce(&Arc<Engine>) -> bool) -> bool {
-        INSTALLED.load().as_ref().is_some_and(ask)
+        match engine::current() {
+            Some(engine) => ask(&engine),
+            None => INSTALLED.load().as_ref().is_some_and(ask),
+        }
     }
 }
 

@@ -6,12 +6,14 @@ mod batch;
 mod budget;
 mod by_hand;
 mod contests;
+mod current;
 mod lease;
 mod near_hit;
 mod observing;
 mod packing;
 mod remembering;
 mod session;
+mod steps;
 mod storing;
 mod switches;
 mod updating;
@@ -25,10 +27,14 @@ pub(crate) use self::background::{Background, Place};
 pub(crate) use self::batch::{Glance, Part, Waiting};
 pub(crate) use self::budget::{Budget, Patience};
 pub(crate) use self::contests::Contests;
+#[cfg(feature = "testing")]
+pub(crate) use self::current::within;
+pub(crate) use self::current::{current, inheriting};
 pub(crate) use self::lease::BACK_OFF;
 pub(crate) use self::packing::Packing;
 pub(crate) use self::remembering::Remembering;
 pub(crate) use self::session::{Found, Loading, Request, Session, Step};
+pub(crate) use self::steps::Boxed;
 pub(crate) use self::storing::{Ended, Loaded};
 pub(crate) use self::switches::Switches;
 pub(crate) use self::updating::WriteThrough;
@@ -36,6 +42,8 @@ pub(crate) use self::watching::Watched;
 pub(crate) use self::writing::Pledge;
 use crate::audit::auditor::Auditor;
 use crate::callers::Callers;
+#[cfg(feature = "testing")]
+use crate::control::Control;
 use crate::flight::Flights;
 use crate::health::Evictions;
 use crate::meters::CacheMeters;
@@ -74,6 +82,8 @@ pub(crate) struct Engine {
     pub(crate) audit: Option<Auditor>,
     pub(crate) evictions: Evictions,
     pub(crate) meters: CacheMeters,
+    #[cfg(feature = "testing")]
+    pub(crate) control: Control,
 }
 
 impl Engine {
@@ -81,6 +91,7 @@ impl Engine {
         Stats {
             callers: self.callers.stats(),
             audit_dropped: self.audit.as_ref().map_or(0, Auditor::dropped),
+            replicas: self.store.replicas(),
             ..self.register.stats(&self.outbox, &self.near)
         }
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::builder::Builder;
 use crate::codec::Codec;
 use crate::compression::Compression;
+use crate::policy::ReadFrom;
 use crate::protection::{Protection, Secrets};
 use crate::store::redis::server::{At, Server};
 use crate::store::redis::tls::Certificates;
@@ -15,6 +16,7 @@ const SWITCHES: [&str; 2] = ["ENABLE_CACHE", "CACHE_ENABLED"];
 const TTLS: [&str; 2] = ["CACHE_TTL", "CACHE_TTL_SECONDS"];
 const USERS: [&str; 2] = ["REDIS_USER", "REDIS_USERNAME"];
 const CLUSTER: &str = "REDIS_CLUSTER";
+const READ_FROM: &str = "REDIS_READ_FROM";
 const SECRETS: &str = "CACHE_SECRETS";
 const CODECS: [(&str, Codec); 3] = [
     ("json", Codec::Json),
@@ -104,6 +106,9 @@ pub(crate) fn read(variable: impl Fn(&str) -> Option<String>) -> (Builder, Vec<S
     }
     // What was to be hidden from others must not be shown to them. The server stays known, so that this instance's writes still reach the fleet.
     builder.enabled &= environment.problems.len() == before;
+    if let Some(server) = &mut builder.server {
+        server.read_from = environment.read_from(server);
+    }
     if let Some(timeout) = environment.seconds("REDIS_SOCKET_TIMEOUT") {
         builder = builder.operation_timeout(timeout);
     }
@@ -289,6 +294,31 @@ impl<V: Fn(&str) -> Option<String>> Environment<V> {
             Err(())
         } else {
             Ok(server)
+        }
+    }
+
+    /// What is wrong is left out: the master answers.
+    fn read_from(&mut self, server: &Server) -> ReadFrom {
+        let text = self.text(READ_FROM).unwrap_or_default();
+        let servers = match text.as_str() {
+            "" | "master" => ReadFrom::Master,
+            "replicas" => ReadFrom::Replicas,
+            addresses => {
+                let addresses = addresses
+                    .split(',')
+                    .map(|address| address.trim().to_owned());
+                ReadFrom::ReplicasAt(addresses.collect())
+            }
+        };
+        match server.reading(&servers) {
+            Ok(_) => servers,
+            Err(problem) => {
+                // The text is not repeated: it may be a URL with a password.
+                self.problems.push(format!(
+                    "{READ_FROM} is neither `master` nor `replicas`, nor what else it may be: {problem}"
+                ));
+                ReadFrom::Master
+            }
         }
     }
 

@@ -127,6 +127,9 @@ mod tests {
     #[test]
     fn the_corpus_breaks_nothing() {
         let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus");
+        if !corpus.exists() {
+            return; // as in the package of this crate: it is part of the repository
+        }
         let try_all = |name: &str, target: fn(&[u8])| {
             let mut inputs = 0;
             for file in fs::read_dir(corpus.join(name)).expect("a corpus") {

@@ -23,7 +23,7 @@ use self::instance::{Instance, Scheduled};
 pub use self::job::{Job, JobRun};
 pub use self::running::RunningJobs;
 use crate::cache::Cache;
-use crate::engine::Engine;
+use crate::engine::{Engine, inheriting};
 use crate::error::ConfigError;
 use crate::key::is_plain;
 use crate::sync::Mutex;
@@ -168,7 +168,7 @@ impl Jobs {
         });
         let mut tasks = JoinSet::new();
         for at in 0..instance.jobs.len() {
-            tasks.spawn(instance.clone().keep(at));
+            tasks.spawn(inheriting(instance.clone().keep(at)));
         }
         Ok(RunningJobs { instance, tasks })
     }

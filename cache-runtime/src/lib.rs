@@ -31,6 +31,8 @@
 //! # }
 //! ```
 //!
+//! A guide, topic by topic, stands in the repository: `docs/SUMMARY.md`. What follows is a summary; each item's own documentation says all of it.
+//!
 //! # Caching
 //!
 //! [`cached`] turns a function's answers into entries under `prefix:namespace:key`. The function keeps its signature. What is stored is the `T` of
@@ -138,6 +140,7 @@
 //! | `cache_batch_keys` | histogram: keys that were looked up together | `cache` |
 //! | `cache_invalidated_scopes_total` | what was invalidated | `cache`, `scope`: `key`, `pattern`, `tag`, `everything` |
 //! | `cache_evictions_total` | the server's, so that all instances tell of the same | `cache` |
+//! | `cache_replica_reads_total` | entries whose bytes were asked of a replica ([`ReadFrom`]) | `cache`, `outcome`: `answered`, `behind`, `silent` |
 //! | `cache_audit_dropped_total` | records that the audit's log did not take | `cache` |
 //! | `cache_enabled`, `cache_circuit_open`, `redis_connected` | gauges, 0 or 1 | `cache` |
 //! | `cache_pending_invalidations`, `cache_oldest_pending_invalidation_seconds` | gauges: the queue | `cache` |
@@ -176,6 +179,11 @@
 //! With the feature `jobs`, `Jobs` does things at the times of cron expressions, each time on one instance of the fleet: `Job::clean`, `Job::health`,
 //! `Job::warm`, `Job::refresh`, and whatever a program gives to `Job::new`. What became of the runs stands in their history.
 //!
+//! # Tests
+//!
+//! With the feature `testing` there is `testing::TestCache`: a cache of a test's own, with a clock that it moves and faults that it injects, and assertions
+//! about where an answer came from: `assert_hit!(title(7))`.
+//!
 //! # Keys
 //!
 //! Whatever implements `serde::Serialize` can be part of a key. Each part is one segment, percent-encoded so that it cannot leave it, and hashed
@@ -204,11 +212,14 @@
 //! | `prometheus` | `Prometheus`: figures for Prometheus, and an axum route that it scrapes |
 //! | `jobs` | `Jobs`: things that are done at certain times, by one instance of the fleet |
 //! | `progress` | a bar on a terminal while [`Warming`] runs, with indicatif |
+//! | `testing` | [`testing`](https://docs.rs/cache-runtime/latest/cache_runtime/testing/index.html): isolated caches, a clock, faults and assertions for tests |
 //! | `tower` | [`CacheLayer`](https://docs.rs/cache-runtime/latest/cache_runtime/struct.CacheLayer.html): caching over HTTP; `QueryMeter` |
 //! | `tls` | `rediss://`, `tls_ca`, `tls_client`: Redis over TLS, with rustls |
 //!
 //! With `tls` nothing has to be installed by hand: rustls' default provider of cryptography is used where the program has one, and `ring` becomes
 //! it, with the first connection, where there is none. A program that installs its own does so before its first cached call.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod after_commit;
 mod analytics;
@@ -221,6 +232,7 @@ mod callers;
 mod check_keys;
 mod codec;
 mod compression;
+mod control;
 mod counters;
 mod engine;
 mod envelope;
@@ -272,6 +284,8 @@ mod store;
 mod sync;
 mod tally;
 mod targets;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod together;
 pub mod ttl;
 mod typescript;
@@ -302,8 +316,8 @@ pub use key::{Key, KeyPart, Pattern, PatternError, Tag, Target};
 #[cfg(feature = "tower")]
 pub use layer::{CacheBody, CacheLayer, CacheService};
 pub use locks::Lock;
-pub use observe::{CallerStats, Counts, FunctionStats, Stats};
-pub use policy::OnRestart;
+pub use observe::{CallerStats, Counts, FunctionStats, ReplicaStats, Stats};
+pub use policy::{OnRestart, ReadFrom};
 #[cfg(feature = "prometheus")]
 pub use prometheus::Prometheus;
 pub use protection::Protection;

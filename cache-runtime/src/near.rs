@@ -21,6 +21,7 @@ use coarsetime::Instant;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache as Values;
 
+use crate::control::Control;
 use crate::feed::Feed;
 use crate::generations::{self, Counters, Stamp, Stamping};
 use crate::key::{self, Key, Tag, Target};
@@ -65,6 +66,7 @@ pub(crate) struct Near {
     /// Whether any function has asked for a near cache.
     wanted: AtomicBool,
     epoch: Instant,
+    control: Control,
     /// When the last proof was asked for: a [`Now`].
     proven: AtomicU64,
     /// How old the last proof may be, in nanoseconds; `None`: nothing is pushed, as this process alone writes.
@@ -119,7 +121,7 @@ pub(crate) struct Keeping {
 
 impl Near {
     /// Holds about `capacity` bytes, counted as the values are encoded. With a `bound`, a hit needs a proof that is younger.
-    pub(crate) fn new(capacity: u64, bound: Option<Duration>) -> Self {
+    pub(crate) fn new(capacity: u64, bound: Option<Duration>, control: Control) -> Self {
         let expected = usize::try_from(capacity / TYPICAL)
             .unwrap_or(usize::MAX)
             .clamp(16, 1 << 16);
@@ -134,6 +136,7 @@ impl Near {
             changes: AtomicU64::new(0),
             wanted: AtomicBool::new(false),
             epoch: Instant::now(),
+            control,
             proven: AtomicU64::new(0),
             bound: bound.map(|bound| nanoseconds(bound.saturating_sub(LATE))),
             feed: Arc::new(Feed::new()),
@@ -281,7 +284,13 @@ impl Near {
     /// The time, late by [`LATE`] at most.
     #[inline]
     pub(crate) fn now(&self) -> Now {
-        Now(Instant::now().duration_since(self.epoch).as_nanos())
+        Now(Instant::now().duration_since(self.epoch).as_nanos() + self.control.ahead())
+    }
+
+    /// The clock has been moved: the last proof is no older for it, as nothing can have been missed meanwhile.
+    #[cfg(feature = "testing")]
+    pub(crate) fn advanced(&self, nanoseconds: u64) {
+        self.proven.fetch_add(nanoseconds, Ordering::AcqRel);
     }
 
     /// Whether the last proof is young enough for hits at `now`.

@@ -321,6 +321,7 @@ impl Register {
             oldest_pending: outbox.age(),
             callers: Vec::new(),
             audit_dropped: 0,
+            replicas: None,
             total: Counts::default(),
             functions: functions.collect(),
         };
@@ -357,6 +358,8 @@ pub struct Stats {
     pub callers: Vec<CallerStats>,
     /// Records that the [log](crate::Audit::log) did not take, as too many waited.
     pub audit_dropped: u64,
+    /// What replicas have answered; `None` where they are [not read](crate::Builder::read_from).
+    pub replicas: Option<ReplicaStats>,
     /// All functions together.
     pub total: Counts,
     /// Each function that was called, ordered by namespace.
@@ -401,6 +404,20 @@ pub struct FunctionStats {
     pub lookup_times: Option<Timed>,
     /// What its loads have taken; `None` where it is not analysed.
     pub load_times: Option<Timed>,
+}
+
+/// How often replicas were asked for the bytes of an entry that their master has, and what came of it: [`ReadFrom`](crate::ReadFrom).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ReplicaStats {
+    /// Replicas that are connected now, of all masters.
+    pub connected: usize,
+    /// They had the entry.
+    pub answered: u64,
+    /// They had another one or none, as they lag: the master was asked.
+    pub behind: u64,
+    /// They did not answer in half of the operation's time, or failed: the master was asked.
+    pub silent: u64,
 }
 
 /// What was invalidated through the handles of one name: [`Cache::by`](crate::Cache::by).

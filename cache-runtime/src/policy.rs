@@ -20,6 +20,27 @@ pub enum OnRestart {
     Keep,
 }
 
+/// Which servers give the bytes of stored answers. Which of them are current, the master says in any case.
+///
+/// A replica's bytes are answered when the master has, at the time of the call, an entry with the same head under the key and the generations of its stamp: then they are
+/// what the master would have sent. So a replica may lag, and nothing is served that an invalidation has made old. What does not agree is asked of the master, in a second round trip.
+///
+/// It takes bytes off the master, and no commands: for answers of some kilobytes and more. A server without a replica, or whose replicas are away, answers all by itself;
+/// replicas do not answer while the master is away.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum ReadFrom {
+    /// The master, whatever replicas it has.
+    #[default]
+    Master,
+    /// The replicas that the master tells of (`INFO replication`), or the cluster. They have to be reached by the addresses that they announce (`replica-announce-ip`,
+    /// `cluster-announce-ip`), with the master's user, password and certificates.
+    Replicas,
+    /// The replicas at these addresses, `host:port` or a balancer's in front of them, where the announced ones are not reached. Those that are no replica, or have lost their
+    /// master, are left out as long as that is so: all servers of a set may be named. Not for a cluster.
+    ReplicasAt(Vec<String>),
+}
+
 /// How the answers of one function are kept, loaded and waited for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Policy {

@@ -10,9 +10,7 @@ mod writing;
 pub use self::batch::{
     Gathered, Ids, batch, batch_call, batch_load, stored_batch, stored_batch_near,
 };
-pub use self::cached::{
-    cached, cached_owned, cached_within, invalidate, peek, refreshing, uncached,
-};
+pub use self::cached::{Cached, cached, cached_owned, invalidate, peek, refreshing, uncached};
 pub use self::call::{Call, Judged, Rules, Stored, near, stored, stored_near};
 pub use self::owned::{Lasting, Own, Owned, lasts, lend, own};
 pub use self::updating::{Judge, NoFunction, OfValue, Stores, Update, put, update, updating};

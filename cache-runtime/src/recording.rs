@@ -34,6 +34,10 @@ const EVICTIONS: (&str, &str) = (
     "cache_evictions_total",
     "Keys that the server has evicted since it was started; all instances tell of the same.",
 );
+const REPLICA_READS: (&str, &str) = (
+    "cache_replica_reads_total",
+    "Entries whose bytes were asked of a replica: `answered`, `behind` where it had another one or none, or `silent`; of the last two the master was asked.",
+);
 const AUDIT_DROPPED: (&str, &str) = (
     "cache_audit_dropped_total",
     "Audit records that the log did not take, as too many waited.",
@@ -81,6 +85,10 @@ impl Engine {
         self.meters.renew();
         if let Store::Redis(redis) = &self.store {
             redis.trips().renew();
+            for (outcome, n) in redis.untold_replica_reads() {
+                let labels = vec![self.meters.label.clone(), Label::new("outcome", outcome)];
+                count(REPLICA_READS.0, labels, n);
+            }
         }
         for (scope, invalidated) in Invalidated::SCOPES
             .into_iter()
@@ -216,7 +224,7 @@ fn describe() {
         let counters = Counters::FIGURES
             .iter()
             .map(|figure| (figure.metric, figure.doc));
-        for (name, doc) in counters.chain([INVALIDATED, EVICTIONS, AUDIT_DROPPED]) {
+        for (name, doc) in counters.chain([INVALIDATED, EVICTIONS, REPLICA_READS, AUDIT_DROPPED]) {
             recorder.describe_counter(name.into(), unit(name), plain(doc).into());
         }
         for (name, doc) in HISTOGRAMS {

@@ -57,40 +57,36 @@ pub(crate) fn reloading<F: Future>(work: F) -> impl Future<Output = F::Output> {
     })
 }
 
-/// Runs the body of a cached function, in the span of its call: what it calls is looked up as usual.
+/// In what the body of a cached function runs: in the span of its call, and so that what it calls is looked up as usual.
 ///
-/// Written by hand, and with nothing of `F` that need not be: it is compiled once for each cached function of a program.
-pub(crate) struct Body<F> {
-    body: F,
-    around: Option<Box<Around>>,
-}
+/// Without the body, so that little of it is compiled for each cached function of a program.
+#[derive(Debug)]
+pub(crate) struct Inside(Option<Box<Around>>);
 
 /// What is unusual about a call whose body runs.
+#[derive(Debug)]
 struct Around {
     reloads: bool,
     span: Span,
 }
 
-pub(crate) fn loading<F: Future + Unpin>(span: Option<Span>, body: F) -> Body<F> {
-    let around = around(span);
-    Body { body, around }
-}
+impl Inside {
+    pub(crate) fn of(span: Option<Span>) -> Self {
+        let reloads = reloads();
+        Self((reloads || span.is_some()).then(|| {
+            let span = span.unwrap_or_else(Span::none);
+            Box::new(Around { reloads, span })
+        }))
+    }
 
-fn around(span: Option<Span>) -> Option<Box<Around>> {
-    let reloads = reloads();
-    (reloads || span.is_some()).then(|| {
-        let span = span.unwrap_or_else(Span::none);
-        Box::new(Around { reloads, span })
-    })
-}
-
-impl<F: Future + Unpin> Future for Body<F> {
-    type Output = F::Output;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        let Self { body, around } = &mut *self;
-        let _entered = around.as_deref().map(Around::enter);
-        Pin::new(body).poll(cx)
+    /// Polls the body in there.
+    pub(crate) fn poll<F: Future + ?Sized>(
+        &self,
+        body: Pin<&mut F>,
+        cx: &mut Context<'_>,
+    ) -> Poll<F::Output> {
+        let _entered = self.0.as_deref().map(Around::enter);
+        body.poll(cx)
     }
 }
 

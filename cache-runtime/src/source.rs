@@ -5,6 +5,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::control::Names;
+use crate::key::Key;
 use crate::scoped::{self, Scoped};
 use crate::site::Site;
 use crate::sync::{Mutex, lock};
@@ -110,37 +112,63 @@ impl Observations {
 #[derive(Debug)]
 struct Collector {
     seen: Mutex<Observations>,
+    names: Names,
     outer: Option<Arc<Self>>,
 }
 
 impl Collector {
-    fn note(&self, call: Observed) {
+    fn take(&self) -> Observations {
+        std::mem::take(&mut *lock(&self.seen))
+    }
+
+    fn note(&self, site: &'static Site, key: &Key, call: Observed) {
         let mut seen = lock(&self.seen);
         if seen.calls.len() < MOST {
             seen.calls.push(call);
+            self.names.add(site, key);
         } else {
             seen.more += 1;
         }
         drop(seen);
         if let Some(outer) = &self.outer {
-            outer.note(call);
+            outer.note(site, key, call);
         }
     }
 }
 
 /// Runs `work` and tells what was answered inside it.
 pub(crate) fn observe<F: Future>(work: F) -> impl Future<Output = (F::Output, Observations)> {
+    let collected = collect(work);
+    async {
+        let (answer, collector) = collected.await;
+        (answer, collector.take())
+    }
+}
+
+/// The same, with the key of each call; `None` for those that nobody may read.
+#[cfg(feature = "testing")]
+pub(crate) fn observe_names<F: Future>(
+    work: F,
+) -> impl Future<Output = (F::Output, Observations, Vec<Option<String>>)> {
+    let collected = collect(work);
+    async {
+        let (answer, collector) = collected.await;
+        (answer, collector.take(), collector.names.take())
+    }
+}
+
+fn collect<F: Future>(work: F) -> impl Future<Output = (F::Output, Arc<Collector>)> {
     // In a box: futures in futures in futures grow large.
     let work = Box::pin(work);
     async {
         let collector = Arc::new(Collector {
             seen: Mutex::default(),
+            names: Names::default(),
             outer: CURRENT.try_with(|outer| Arc::clone(outer)).ok(),
         });
         let scoped = Scoped::new(collector.clone());
         let answer = CURRENT.scope(scoped, work).await;
-        let seen = std::mem::take(&mut *lock(&collector.seen));
-        (answer, seen)
+        (answer, collector)
     }
 }
 
@@ -150,7 +178,7 @@ pub(crate) fn is_observed() -> bool {
 }
 
 /// A call of `site` was answered.
-pub(crate) fn note(site: &'static Site, source: Source, freshness: Freshness) {
+pub(crate) fn note(site: &'static Site, key: &Key, source: Source, freshness: Freshness) {
     let call = Observed {
         function: site.function,
         source,
@@ -158,5 +186,5 @@ pub(crate) fn note(site: &'static Site, source: Source, freshness: Freshness) {
         fresh: freshness.fresh,
     };
     // Nobody asks, usually.
-    let _ = CURRENT.try_with(|collector| collector.note(call));
+    let _ = CURRENT.try_with(|collector| collector.note(site, key, call));
 }

@@ -18,6 +18,7 @@ use crate::envelope::Head;
 use crate::generations::Stamp;
 use crate::health::ServerHealth;
 use crate::key::{Key, Pattern, Tag, Target};
+use crate::observe::ReplicaStats;
 use crate::rate_limit::{Allowance, RateLimit};
 use crate::wakes::Wakes;
 
@@ -257,7 +258,7 @@ impl Store {
     /// Whether it is known that nothing can be asked of it now: its circuit is open. Takes no time.
     pub(crate) fn is_away(&self) -> bool {
         match self {
-            Self::Memory(_) => false,
+            Self::Memory(memory) => memory.is_away(),
             Self::Redis(redis) => redis.is_away(),
         }
     }
@@ -270,6 +271,14 @@ impl Store {
         }
     }
 
+    /// What replicas have answered, where they are read.
+    pub(crate) fn replicas(&self) -> Option<ReplicaStats> {
+        match self {
+            Self::Memory(_) => None,
+            Self::Redis(redis) => redis.replicas(),
+        }
+    }
+
     /// One round trip: the entry, and the stamp that it must carry to be current.
     pub(crate) async fn read(
         &self,
@@ -277,7 +286,7 @@ impl Store {
         patience: Duration,
     ) -> Result<Seen, StoreError> {
         match self {
-            Self::Memory(memory) => Ok(memory.read(at)),
+            Self::Memory(memory) => Ok(memory.reach(patience).await?.read(at)),
             Self::Redis(redis) => redis.read(at, patience).await,
         }
     }
@@ -289,7 +298,11 @@ impl Store {
         patience: Duration,
     ) -> Vec<Result<Seen, StoreError>> {
         match self {
-            Self::Memory(memory) => ats.iter().map(|at| Ok(memory.read(*at))).collect(),
+            Self::Memory(memory) => {
+                let reached = memory.reach(patience).await;
+                let read = |at: &Address<'_>| Ok(reached.clone()?.read(*at));
+                ats.iter().map(read).collect()
+            }
             Self::Redis(redis) => redis.read_many(ats, patience).await,
         }
     }
@@ -313,7 +326,10 @@ impl Store {
     ) -> Vec<Result<Option<Ticket>, StoreError>> {
         match self {
             Self::Memory(memory) => {
-                let open = |(at, opening): &(Address<'_>, &Opening)| Ok(memory.open(*at, opening));
+                let reached = memory.reach(patience).await;
+                let open = |(at, opening): &(Address<'_>, &Opening)| {
+                    Ok(reached.clone()?.open(*at, opening))
+                };
                 loads.iter().map(open).collect()
             }
             Self::Redis(redis) => redis.open_many(loads, patience).await,
@@ -339,7 +355,9 @@ impl Store {
     ) -> Vec<Result<bool, StoreError>> {
         match self {
             Self::Memory(memory) => {
-                let fill = |(key, filling): &(&Key, Filling)| Ok(memory.fill(key, filling));
+                let reached = memory.reach(patience).await;
+                let fill =
+                    |(key, filling): &(&Key, Filling)| Ok(reached.clone()?.fill(key, filling));
                 fillings.iter().map(fill).collect()
             }
             Self::Redis(redis) => redis.fill_many(fillings, patience).await,
@@ -354,7 +372,7 @@ impl Store {
         patience: Duration,
     ) -> Result<bool, StoreError> {
         match self {
-            Self::Memory(memory) => Ok(memory.expire(key, life)),
+            Self::Memory(memory) => Ok(memory.reach(patience).await?.expire(key, life)),
             Self::Redis(redis) => redis.expire(key, life, patience).await,
         }
     }
@@ -367,7 +385,7 @@ impl Store {
         patience: Duration,
     ) -> Result<(u64, Vec<String>), StoreError> {
         match self {
-            Self::Memory(memory) => Ok((0, memory.keys(pattern))),
+            Self::Memory(memory) => Ok((0, memory.reach(patience).await?.keys(pattern))),
             Self::Redis(redis) => redis.keys(cursor, pattern, patience).await,
         }
     }
@@ -375,15 +393,18 @@ impl Store {
     /// How it is.
     pub(crate) async fn vitals(&self, patience: Duration) -> Result<Vitals, StoreError> {
         match self {
-            Self::Memory(memory) => Ok(Vitals {
-                latency: Duration::ZERO,
-                server: ServerHealth {
-                    used_memory: memory.weight(),
-                    keys: memory.len() as u64,
-                    ..ServerHealth::default()
-                },
-                missing: None,
-            }),
+            Self::Memory(memory) => {
+                let memory = memory.reach(patience).await?;
+                Ok(Vitals {
+                    latency: Duration::ZERO,
+                    server: ServerHealth {
+                        used_memory: memory.weight(),
+                        keys: memory.len() as u64,
+                        ..ServerHealth::default()
+                    },
+                    missing: None,
+                })
+            }
             Self::Redis(redis) => redis.vitals(patience).await,
         }
     }
@@ -398,7 +419,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         match self {
             Self::Memory(memory) => {
-                memory.invalidate(targets, mark);
+                memory.reach(patience).await?.invalidate(targets, mark);
                 Ok(())
             }
             Self::Redis(redis) => redis.invalidate(targets, mark, patience).await,
@@ -488,7 +509,7 @@ impl Store {
         patience: Duration,
     ) -> Result<i64, StoreError> {
         match self {
-            Self::Memory(memory) => memory.counts.count(key, counting),
+            Self::Memory(memory) => memory.reach(patience).await?.counts.count(key, counting),
             Self::Redis(redis) => redis.count(key, counting, patience).await,
         }
     }
@@ -499,7 +520,7 @@ impl Store {
         patience: Duration,
     ) -> Result<Option<i64>, StoreError> {
         match self {
-            Self::Memory(memory) => Ok(memory.counts.counter(key)),
+            Self::Memory(memory) => Ok(memory.reach(patience).await?.counts.counter(key)),
             Self::Redis(redis) => redis.counter(key, patience).await,
         }
     }
@@ -511,7 +532,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         match self {
             Self::Memory(memory) => {
-                memory.counts.reset(key);
+                memory.reach(patience).await?.counts.reset(key);
                 Ok(())
             }
             Self::Redis(redis) => redis.reset_counter(key, patience).await,
@@ -527,7 +548,7 @@ impl Store {
         patience: Duration,
     ) -> Result<Allowance, StoreError> {
         match self {
-            Self::Memory(memory) => memory.counts.allow(key, limit, n),
+            Self::Memory(memory) => memory.reach(patience).await?.counts.allow(key, limit, n),
             Self::Redis(redis) => redis.allow(key, limit, n, patience).await,
         }
     }
@@ -566,7 +587,7 @@ impl Store {
         patience: Duration,
     ) -> Result<Taken, StoreError> {
         match self {
-            Self::Memory(memory) => Ok(memory.locks.take(name, asked)),
+            Self::Memory(memory) => Ok(memory.reach(patience).await?.locks.take(name, asked)),
             Self::Redis(redis) => redis.lock(name, asked, patience).await,
         }
     }
@@ -580,7 +601,11 @@ impl Store {
         patience: Duration,
     ) -> Result<bool, StoreError> {
         match self {
-            Self::Memory(memory) => Ok(memory.locks.prolong(name, token, lease)),
+            Self::Memory(memory) => Ok(memory
+                .reach(patience)
+                .await?
+                .locks
+                .prolong(name, token, lease)),
             Self::Redis(redis) => redis.change_lock(name, token, lease, patience).await,
         }
     }
@@ -593,7 +618,7 @@ impl Store {
         patience: Duration,
     ) -> Result<bool, StoreError> {
         match self {
-            Self::Memory(memory) => Ok(memory.locks.give_back(name, token)),
+            Self::Memory(memory) => Ok(memory.reach(patience).await?.locks.give_back(name, token)),
             Self::Redis(redis) => {
                 let none = Duration::ZERO;
                 redis.change_lock(name, token, none, patience).await
@@ -621,7 +646,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         match self {
             Self::Memory(memory) => {
-                memory.append_audit(records, most);
+                memory.reach(patience).await?.append_audit(records, most);
                 Ok(())
             }
             Self::Redis(redis) => redis.append_audit(records, most, patience).await,
@@ -635,7 +660,7 @@ impl Store {
         patience: Duration,
     ) -> Result<Vec<AuditRecord>, StoreError> {
         match self {
-            Self::Memory(memory) => Ok(memory.audit_log(records)),
+            Self::Memory(memory) => Ok(memory.reach(patience).await?.audit_log(records)),
             Self::Redis(redis) => redis.audit_log(records, patience).await,
         }
     }
@@ -653,9 +678,10 @@ impl Store {
         patience: Duration,
     ) -> Result<bool, StoreError> {
         match self {
-            Self::Memory(memory) => {
-                Ok(memory.queue(queue, |local| local.enqueue(capacity, key, value)))
-            }
+            Self::Memory(memory) => Ok(memory
+                .reach(patience)
+                .await?
+                .queue(queue, |local| local.enqueue(capacity, key, value))),
             Self::Redis(redis) => {
                 redis
                     .enqueue(queue, kind, capacity, (key, value), patience)
@@ -674,7 +700,10 @@ impl Store {
         patience: Duration,
     ) -> Result<Option<Vec<Entry>>, StoreError> {
         match self {
-            Self::Memory(memory) => Ok(memory.queue(queue, |local| local.take(token, life, most))),
+            Self::Memory(memory) => Ok(memory
+                .reach(patience)
+                .await?
+                .queue(queue, |local| local.take(token, life, most))),
             Self::Redis(redis) => redis.take(queue, token, life, most, patience).await,
         }
     }
@@ -690,7 +719,7 @@ impl Store {
         patience: Duration,
     ) -> Result<bool, StoreError> {
         match self {
-            Self::Memory(memory) => Ok(memory.queue(queue, |local| {
+            Self::Memory(memory) => Ok(memory.reach(patience).await?.queue(queue, |local| {
                 local.settle(token, life, &[dead, delivered].concat())
             })),
             Self::Redis(redis) => {
@@ -710,14 +739,20 @@ impl Store {
         patience: Duration,
     ) -> Result<Option<Vec<u8>>, StoreError> {
         match self {
-            Self::Memory(memory) => Ok(memory.queue(queue, |local| local.pending(kind, key))),
+            Self::Memory(memory) => Ok(memory
+                .reach(patience)
+                .await?
+                .queue(queue, |local| local.pending(kind, key))),
             Self::Redis(redis) => redis.pending(queue, kind, key, patience).await,
         }
     }
 
     pub(crate) async fn depth(&self, queue: &str, patience: Duration) -> Result<Depth, StoreError> {
         match self {
-            Self::Memory(memory) => Ok(memory.queue(queue, |local| local.depth())),
+            Self::Memory(memory) => Ok(memory
+                .reach(patience)
+                .await?
+                .queue(queue, |local| local.depth())),
             Self::Redis(redis) => redis.depth(queue, patience).await,
         }
     }

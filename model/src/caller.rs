@@ -25,6 +25,8 @@ pub enum At {
         entry: Option<(Option<Entry>, Token)>,
         /// The stamp that it must carry.
         stamp: Option<Option<Stamp>>,
+        /// Where replicas are read: what one has. Then the entry stands for its head.
+        body: Option<Option<Entry>>,
     },
     /// The load's announcement, as far as it has been executed.
     Opening {
@@ -151,7 +153,8 @@ impl Numbered for Caller {
         visitor.token(&mut self.near.stamp);
         match &mut self.at {
             At::Idle | At::Replying(Reply::Miss | Reply::Refused) => {}
-            At::Reading { entry, stamp } => {
+            At::Reading { entry, stamp, body } => {
+                body.show(visitor);
                 if let Some((entry, run)) = entry {
                     entry.show(visitor);
                     visitor.token(run);

@@ -17,6 +17,8 @@ pub enum Safeguard {
     Root,
     /// A fill stores only while the fence is the one that was taken before the load.
     FillCheck,
+    /// A replica's entry is answered only when the master has the same one, not whenever it carries the master's stamp.
+    HeadOfMaster,
     /// A miss puts up a fence where there is none.
     FenceCreation,
     /// Invalidating the key removes its fence along with the entry.
@@ -90,6 +92,8 @@ pub enum Variant {
     HoldOff,
     /// The same in a cluster: entry and fence on one node, generations and marks on another one, which writers and loads reach one after the other.
     HoldOffApart,
+    /// Entries are read from a replica that lags, and their heads and the generations from its master, in any order.
+    Replica,
     /// Entries on one node, generations on another one. The two halves of a read, and of an announcement, are executed in any order:
     /// none is needed, as long as a read begins after its call did and an announcement is complete before its load begins.
     Cluster,
@@ -111,6 +115,7 @@ impl Safeguard {
             Self::FenceBeforeLoad | Self::IncarnationOfKeys | Self::IncarnationOfGenerations => {
                 Variant::Cluster
             }
+            Self::HeadOfMaster => Variant::Replica,
             Self::TicketInFlight => Variant::Flight,
             Self::QueueBypass | Self::QueueArrivals => Variant::Queue,
             Self::NearStampFirst
@@ -153,9 +158,11 @@ impl Config {
     pub fn new(variant: Variant) -> Self {
         let callers = match variant {
             // Without shared loads and near caches, processes have no state: one stands for all.
-            Variant::Plain | Variant::HoldOff | Variant::HoldOffApart | Variant::Cluster => {
-                vec![0, 0]
-            }
+            Variant::Plain
+            | Variant::HoldOff
+            | Variant::HoldOffApart
+            | Variant::Replica
+            | Variant::Cluster => vec![0, 0],
             Variant::Flight | Variant::Announced => vec![0, 0],
             Variant::Queue => vec![0, 1],
             Variant::Near => vec![0],

@@ -72,6 +72,8 @@ pub struct Redis {
     pub(crate) keys: Keys,
     pub(crate) generations: Generations,
     pub(crate) runs: [Token; 2],
+    /// What a replica that lags has in place of the entry.
+    pub(crate) replica: Option<Entry>,
     /// Older states that a restart may come back with.
     pub(crate) old_keys: Option<Keys>,
     pub(crate) old_generations: Option<Generations>,
@@ -214,6 +216,7 @@ impl Numbered for Redis {
         self.runs.iter_mut().for_each(|run| visitor.token(run));
         self.generations.show(visitor);
         self.keys.show(visitor);
+        self.replica.show(visitor);
         self.old_generations.show(visitor);
         self.old_keys.show(visitor);
     }

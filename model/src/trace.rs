@@ -24,6 +24,7 @@ impl fmt::Display for Step {
             Self::Update => "begins, to write",
             Self::ReadEntry => "Redis reads the entry",
             Self::ReadGenerations => "Redis reads the generations",
+            Self::ReadReplica => "a replica of Redis reads the entry",
             Self::Open => "announces its load",
             Self::OpenGenerations => "announces its load where the generations are",
             Self::OpenFence => "announces its load where the fence is",
@@ -77,6 +78,7 @@ impl fmt::Display for Write {
             Self::LeaseEnds(writer) => write!(f, "writer {writer}: its lease ends"),
             Self::Mark => f.write_str("the writer puts up its mark"),
             Self::CatchUp => f.write_str("the replica catches up"),
+            Self::Replicate => f.write_str("the replica of Redis catches up"),
             Self::HoldOffEnds => f.write_str("the hold-off ends"),
         }
     }

@@ -60,6 +60,11 @@ fn entries_and_generations_may_stand_on_two_nodes() {
     assert!(variant(Variant::Cluster, 1));
 }
 
+#[test]
+fn entries_may_come_from_a_replica_that_lags() {
+    assert!(variant(Variant::Replica, 1));
+}
+
 /// What is not needed is known, so that nobody builds on it.
 #[test]
 fn an_announced_writer_need_not_invalidate_in_the_end() {

@@ -40,6 +40,7 @@ caught! {
     leaving_out_the_incarnation_of_generations_is_caught: IncarnationOfGenerations with 2 faults;
     leaving_out_the_root_is_caught: Root with 1 faults;
     leaving_out_the_fill_check_is_caught: FillCheck with 0 faults;
+    believing_a_replica_without_its_master_is_caught: HeadOfMaster with 0 faults;
     leaving_out_the_creation_of_fences_is_caught: FenceCreation with 0 faults;
     leaving_out_the_removal_of_fences_is_caught: FenceRemovalByInvalidation with 0 faults;
     leaving_out_the_removal_of_fences_by_fills_is_caught: FenceRemovalByFill with 0 faults;

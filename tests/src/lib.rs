@@ -4,6 +4,8 @@ mod browser;
 mod certificates;
 mod clock;
 mod eventually;
+#[cfg(doctest)]
+mod guide;
 mod postgres_server;
 mod proxy;
 mod redis_cluster;
@@ -22,9 +24,3 @@ pub use redis_cluster::{Moving, RedisCluster, slot_of};
 pub use redis_sentinel::RedisSentinels;
 pub use redis_server::{RedisServer, RedisServerBuilder};
 pub use service::Service;
-
-/// The README's code is compiled with the tests.
-#[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-#[derive(Debug)]
-pub struct Readme;

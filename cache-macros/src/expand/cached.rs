@@ -1,9 +1,10 @@
 //! ```text
 //! async fn dashboard(db: &PgPool, workspace_id: &str) -> Result<Dashboard, DbError> {
 //!     let __cache_key = P::key(dashboard::__site(), &[P::part(&workspace_id)]);
-//!     let __cache_call = P::Call::new(dashboard::__site(), __cache_key);
-//!     let (__cache_load, __cache_shape) = { let load = async move { … }; … };
-//!     P::cached(__cache_call, __cache_shape, P::Rules { … }, __cache_load).await
+//!     let mut __cache_call = P::Call::new(dashboard::__site(), __cache_key);
+//!     let __cache_load = pin!(async move { … });
+//!     let __cache_stored = P::stored(…);
+//!     P::cached(&mut __cache_call, __cache_stored, __cache_stored.rules(), __cache_load).await
 //! }
 //! ```
 
@@ -65,37 +66,32 @@ fn body(cached: &Cached) -> TokenStream {
     let stored = stored(cached, &probe);
     let rules = rules(cached);
     let on_timeout = on_timeout(cached);
-    let entry = match on_timeout {
-        Some(_) => ours!(cached_within),
-        None => ours!(cached),
-    };
     let rules = quote!(#rules #on_timeout);
     let (span, answer) = match &cached.background {
         Some(_) => (owned::answer_span(cached), owned::answer(cached, &rules)),
         None => (
             Span::mixed_site(),
-            ours!(#private::#entry(__cache_call, __cache_stored, __cache_stored.rules() #rules, __cache_load)),
+            ours!(#private::cached(&mut __cache_call, __cache_stored, __cache_stored.rules() #rules, __cache_load)),
         ),
     };
-    let (mutable, answer) = match cached.local {
-        Time::Default => (None, quote_spanned!(span=> #answer.await)),
+    let answer = match cached.local {
+        Time::Default => quote_spanned!(span=> #answer.await),
         // In a box, so that the future of a near hit is small: it is moved at each call.
         _ => {
             let answer = quote_spanned!(span=> ::std::boxed::Box::pin(#answer).await);
-            let answer = ours! {
+            ours! {
                 match #private::near(&mut __cache_call, __cache_stored) {
                     ::core::option::Option::Some(__cache_answer) => __cache_answer,
                     ::core::option::Option::None => #answer,
                 }
-            };
-            (Some(quote!(mut)), answer)
+            }
         }
     };
     ours! {
         #site
         let __cache_key = #key;
         #handle
-        let #mutable __cache_call = #call;
+        let mut __cache_call = #call;
         #load
         let __cache_stored = #stored;
         #answer

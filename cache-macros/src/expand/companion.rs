@@ -210,9 +210,9 @@ fn update(cached: &Cached, private: &TokenStream, answer: &TokenStream) -> Membe
         body: ours! {
             #prepare
             let __cache_call = #call;
-            #private::update(&__cache_call, #moves |__cache_call, __cache_used, __cache_answer| {
+            #private::update(&__cache_call, #moves |__cache_call, __cache_answer| {
                 let __cache_stored = #stored;
-                __cache_call.judge(__cache_stored, &__cache_stored.rules() #rules, __cache_answer, __cache_used)
+                __cache_call.judge(__cache_stored, &__cache_stored.rules() #rules, __cache_answer)
             })
         },
     }
@@ -233,7 +233,7 @@ fn no_update(declared: &Cached, private: &TokenStream) -> Member {
 
 /// The type of what judges an answer without knowing more.
 pub(super) fn judge(private: &TokenStream, answer: &TokenStream) -> TokenStream {
-    ours!(fn(&#private::Call<'_>, &#private::Cache, &#answer) -> #private::Judged)
+    ours!(fn(&#private::Call<'_>, &#answer) -> #private::Judged)
 }
 
 fn rules_mention_parameters(cached: &Cached) -> bool {

@@ -68,7 +68,7 @@ pub(super) fn answer(cached: &Cached, rules: &TokenStream) -> TokenStream {
     let span = answer_span(cached);
     let private = private_at(cached.runtime.as_ref(), span);
     quote_spanned! {span=>
-        #private::cached_owned(__cache_call, __cache_stored, __cache_stored.rules() #rules, __cache_load)
+        #private::cached_owned(&mut __cache_call, __cache_stored, __cache_stored.rules() #rules, __cache_load)
     }
 }
 

@@ -41,6 +41,12 @@ impl Background {
         }
     }
 
+    /// Whether no load is under way.
+    #[cfg(feature = "testing")]
+    pub(crate) fn is_idle(&self) -> bool {
+        lock(&self.keys).is_empty()
+    }
+
     /// A place for a load of `key`; `None` when one is under way, and [`Full`] when there are too many.
     pub(crate) fn place(&self, key: String) -> Result<Option<Place>, Full> {
         let mut keys = lock(&self.keys);
@@ -59,6 +65,7 @@ impl Background {
 
     /// Runs `load`. It holds the cache, and ends with the runtime.
     pub(crate) fn run(&self, place: Place, load: impl Future<Output = ()> + Send + 'static) {
+        let load = super::inheriting(load);
         self.see_to(async move {
             let place = place;
             if tokio::time::timeout(LONGEST, load).await.is_err() {

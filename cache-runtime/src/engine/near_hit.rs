@@ -40,7 +40,7 @@ impl Engine {
             .show(function.origin, (key, hash), tags, now, &mut |kept| {
                 let taken = take(kept.value());
                 if taken && source::is_observed() {
-                    source::note(site, Source::NearHit, kept.freshness(now));
+                    source::note(site, key, Source::NearHit, kept.freshness(now));
                 }
                 taken
             });

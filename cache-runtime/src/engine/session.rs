@@ -775,7 +775,7 @@ impl<'a> Session<'a> {
     pub(crate) fn answered(&self) {
         let stored = self.stored_for.get().copied();
         let freshness = stored.map_or(self.freshness, Freshness::loaded);
-        source::note(self.request.site, self.source, freshness);
+        source::note(self.request.site, self.request.key, self.source, freshness);
         if let Some(watched) = &self.watched {
             watched.answered([self]);
         }

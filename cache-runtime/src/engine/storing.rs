@@ -1,7 +1,5 @@
 //! What becomes of a load: shared with those that wait, stored where nothing has made it old.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -44,15 +42,13 @@ pub(crate) enum Ended {
 }
 
 impl Session<'_> {
-    /// Shares and stores what a load has come to. In a box, so that the future of a call stays small, and is compiled but once.
-    pub(crate) fn end(&self, ended: Ended) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
-        Box::pin(async move {
-            match ended {
-                Ended::Failed(loading, error) => self.fail(loading, error).await,
-                Ended::Loaded(loading, loaded, kept) => self.settle(loading, loaded, kept).await,
-                Ended::Alone => {}
-            }
-        })
+    /// Shares and stores what a load has come to.
+    pub(super) async fn ended(&self, ended: Ended) {
+        match ended {
+            Ended::Failed(loading, error) => self.fail(loading, error).await,
+            Ended::Loaded(loading, loaded, kept) => self.settle(loading, loaded, kept).await,
+            Ended::Alone => {}
+        }
     }
 
     /// Whether there is anybody whom the answer of this load is for, beside its own caller.

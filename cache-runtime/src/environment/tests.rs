@@ -37,6 +37,45 @@ fn what_is_wrong_with_how_values_are_stored_leaves_the_server_known() {
     }
 }
 
+#[test]
+fn replicas_are_read_where_it_is_said() {
+    let one = ("REDIS_URL", "redis://cache");
+    let sentinels = [("REDIS_SENTINELS", "one"), ("REDIS_MASTER", "shop")];
+    let read_from = |text| {
+        right(&[one, ("REDIS_READ_FROM", text)])
+            .server
+            .expect("one")
+            .read_from
+    };
+    assert_eq!(read_from("master"), ReadFrom::Master);
+    assert_eq!(read_from("replicas"), ReadFrom::Replicas);
+    let both = ReadFrom::ReplicasAt(vec!["a:1".to_owned(), "[::1]".to_owned()]);
+    assert_eq!(read_from("a:1, [::1]"), both);
+    for server in [&[one][..], &sentinels, &[("REDIS_CLUSTER", "a:1")]] {
+        let builder = right(&[server, &[("REDIS_READ_FROM", "replicas")]].concat());
+        builder.build().expect("right");
+    }
+    // Without a server there is nothing to read from.
+    right(&[("REDIS_READ_FROM", "replicas")])
+        .build()
+        .expect("right");
+    for (server, wrong) in [
+        (one, "slave, replica:x"),
+        (one, "redis://:hunter2@a"),
+        (("REDIS_CLUSTER", "a:1"), "b:1"),
+    ] {
+        let (builder, problems) = with(&[server, ("REDIS_READ_FROM", wrong)]);
+        assert!(
+            problems.len() == 1 && !problems[0].contains("hunter2"),
+            "{problems:?}"
+        );
+        // The master answers.
+        let server = builder.server.as_ref().expect("it stays known");
+        assert!(builder.enabled && server.read_from == ReadFrom::Master);
+        builder.build().expect("what is wrong is left out");
+    }
+}
+
 /// Whom it concerns cannot be told, and that is not kept secret.
 #[tokio::test]
 async fn invalidations_without_the_server_that_was_meant_are_errors() {

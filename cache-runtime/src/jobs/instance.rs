@@ -14,7 +14,7 @@ use super::history::{JobOutcome, JobRecord};
 use super::job::Job;
 use super::run::LEASE;
 use super::schedule::{Next, Schedule};
-use crate::engine::Engine;
+use crate::engine::{Engine, inheriting};
 use crate::error::Error;
 use crate::store::StoreError;
 use crate::store::jobs::{Claim, Run, Said, Told, Wish};
@@ -83,7 +83,8 @@ impl Instance {
                 if let (Said::Yours, Wish::Run(instant)) = (told.said, wish) {
                     let run = self.claimed(&scheduled.job, plan.token, instant, told.now);
                     let this = self.clone();
-                    runs.spawn(async move { this.run(&this.jobs[at].job, run).await });
+                    let run = async move { this.run(&this.jobs[at].job, run).await };
+                    runs.spawn(inheriting(run));
                 }
             }
             while runs.try_join_next().is_some() {}

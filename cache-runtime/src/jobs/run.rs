@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 use super::history::{JobOutcome, JobRecord, time};
 use super::instance::{Instance, RETRY, milliseconds};
 use super::job::{Job, JobRun};
-use crate::engine::Engine;
+use crate::engine::{Engine, inheriting};
 use crate::store::jobs::Run;
 use crate::store::{Store, StoreError};
 use crate::sync::{Mutex, lock};
@@ -33,7 +33,7 @@ impl Instance {
         };
         let figures = told.figures.clone();
         // In a task of its own, so that work that blocks does not keep the lease from being prolonged.
-        let mut work = Spawned(tokio::spawn((job.work)(told)));
+        let mut work = Spawned(tokio::spawn(inheriting((job.work)(told))));
         let mut held = Held::new(self.engine.clone(), run);
         held.record.outcome = held.see_to(&mut work.0, began, job.timeout).await;
         held.record.took = Some(Duration::from_millis(milliseconds(began.elapsed())));

@@ -1,4 +1,5 @@
 use super::*;
+use crate::control::Control;
 use crate::key::{Pattern, Target, digest};
 
 const ORIGIN: u32 = 7;
@@ -12,7 +13,7 @@ fn target(text: &str) -> Target {
 }
 
 fn near() -> Near {
-    Near::new(1 << 20, None)
+    Near::new(1 << 20, None, Control::new(3))
 }
 
 fn keep(near: &Near, key: &Key, tags: &[Tag], stamp: Stamp) {
@@ -118,7 +119,10 @@ fn a_gap_and_whatever_cannot_be_read_make_everything_old() {
 #[test]
 fn without_a_young_proof_there_are_no_hits() {
     let bound = Duration::from_secs(1000);
-    let (near, row) = (Near::new(1 << 20, Some(bound)), key("rows:a:7"));
+    let (near, row) = (
+        Near::new(1 << 20, Some(bound), Control::new(3)),
+        key("rows:a:7"),
+    );
     keep(&near, &row, &[], near.stamp(&row, &[]));
     assert!(has(&near, &row, &[]) && !near.wants_proof(near.now()));
     let after = |time: Duration| Now(nanoseconds(time));
@@ -137,14 +141,14 @@ fn without_a_young_proof_there_are_no_hits() {
 
 #[test]
 fn it_is_bounded_by_weight_and_time() {
-    let near = Near::new(100_000, None);
+    let near = Near::new(100_000, None, Control::new(3));
     for id in 0..10_000 {
         let row = key(&format!("rows:{id}"));
         keep(&near, &row, &[], near.stamp(&row, &[]));
     }
     let (values, weight) = near.size();
     assert!(values > 100 && weight <= 100_000, "{near:?}");
-    let (near, row) = (Near::new(100_000, None), key("rows:1"));
+    let (near, row) = (Near::new(100_000, None, Control::new(3)), key("rows:1"));
     let keeping = Keeping {
         stamp: near.stamp(&row, &[]),
         age: None,
@@ -220,7 +224,7 @@ fn what_a_thread_finds_again_is_what_the_table_has() {
 
 #[test]
 fn what_was_evicted_is_soon_shown_no_more() {
-    let (near, row) = (Near::new(10_000, None), key("rows:1"));
+    let (near, row) = (Near::new(10_000, None, Control::new(3)), key("rows:1"));
     keep_number(&near, &row, 1, 8);
     assert_eq!(shown(&near, &row), Some(1));
     // Without `look`, which would make it hot again.

@@ -1,7 +1,7 @@
 //! Answering a call for many keys: what is cached of them, and one load of the others.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::hash::{BuildHasher, Hash};
 use std::mem;
 use std::pin::pin;
@@ -13,7 +13,7 @@ use crate::engine::{
     Budget, Ended, Found, Glance, Loaded, Loading, Part, Session, Waiting, Watched,
 };
 use crate::near;
-use crate::scope::{self, Mode};
+use crate::scope::{Inside, Mode};
 use crate::shape::Optional;
 use crate::store::TOGETHER;
 
@@ -360,9 +360,10 @@ where
             .map(|(at, _)| self.ids[pending[*at].at].clone())
             .collect();
         let asked = ids.clone();
-        let load = pin!((self.load)(ids));
-        let span = self.watched.as_deref().map(Watched::span);
-        let values = match scope::loading(span, load).await.part(&asked) {
+        let mut load = pin!((self.load)(ids));
+        let inside = Inside::of(self.watched.as_deref().map(Watched::span));
+        let answer = poll_fn(|cx| inside.poll(load.as_mut(), cx)).await;
+        let values = match answer.part(&asked) {
             Ok(values) => values,
             Err(failed) => {
                 for (at, loading) in loads {
@@ -411,7 +412,7 @@ where
     ) {
         let (session, value) = (&member.session, member.value.as_ref().unwrap_or(&None));
         let call = &self.calls[member.at];
-        let judged = call.judge(self.stored, &self.rules, value, self.cache);
+        let judged = call.judge(self.stored, &self.rules, value);
         let loaded = judged.loaded(|| session.not_encodable());
         let kept = session.keeps_near().then(|| self.stored.kept(value));
         (session, loading, loaded.filter(|_| certain), kept.flatten())

@@ -1,67 +1,182 @@
 //! Answering a call: the generic shell round the engine. What happens is decided there.
 
-use std::future::Future;
-use std::pin::pin;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::mem;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
-use tokio::time::Instant;
+use tokio::task::unconstrained;
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::call::{Call, Rules, Stored};
 use super::{Cache, Look, Shape, Site, Target};
-use crate::engine::{BACK_OFF, Ended, Loading, Place, Session, Step};
+use crate::engine::{BACK_OFF, Boxed, Ended, Loading, Place, Session, Step};
 use crate::envelope::Head;
-use crate::scope::{self, Mode};
+use crate::scope::{self, Inside, Mode};
 use crate::shape::SharedError;
 
 /// Answers a call from the cache, or by `load`.
-pub async fn cached<R, S: Shape<R>, F: Future<Output = R> + Unpin>(
-    mut call: Call<'_>,
+pub fn cached<'a, R, S: Shape<R>, F: Future<Output = R> + Unpin>(
+    call: &'a mut Call<'_>,
     stored: Stored<R, S>,
-    rules: Rules<'_, R, S::Value>,
+    rules: Rules<'a, R, S::Value>,
     load: F,
-) -> R {
-    let mode = call.mode();
-    let cache = call.of_cache();
-    let mut session = cache.engine.call(call.request(mode));
-    let answer = match look(&mut session, stored, &rules).await {
-        Looked::Answer { answer, .. } => answer,
-        Looked::Load(loading) => {
-            let answer = scope::loading(session.span(), load).await;
-            let shell = Shell::new(&call, &cache, stored, &rules);
-            session.end(shell.ended(&session, loading, &answer)).await;
-            shell.answer(&mut session, answer)
-        }
-    };
-    session.answered();
-    answer
+) -> Cached<'a, R, S, F> {
+    let course = Course::begin(call, stored, rules);
+    Cached { course, load }
 }
 
-/// The same for a load that may be given up: apart, as few functions have one, and what stands here is compiled for each that comes here.
-pub async fn cached_within<R, S: Shape<R>, F: Future<Output = R> + Unpin>(
-    mut call: Call<'_>,
-    stored: Stored<R, S>,
-    rules: Rules<'_, R, S::Value>,
+/// The future of a call.
+///
+/// Written by hand, and with nothing of `F` that need not be: it is compiled once for each cached function of a program, and all else once for each type of
+/// answer.
+pub struct Cached<'a, R, S: Shape<R>, F> {
+    course: Course<'a, R, S>,
     load: F,
-) -> R {
-    let mode = call.mode();
-    let cache = call.of_cache();
-    let mut session = cache.engine.call(call.request(mode));
-    let answer = match look(&mut session, stored, &rules).await {
-        Looked::Answer { answer, .. } => answer,
-        Looked::Load(loading) => {
-            let mut shell = Shell::new(&call, &cache, stored, &rules);
-            let answer = shell.load(&session, load).await;
-            session.end(shell.ended(&session, loading, &answer)).await;
-            shell.answer(&mut session, answer)
+}
+
+impl<R, S: Shape<R>, F: Future<Output = R> + Unpin> Future for Cached<'_, R, S, F> {
+    type Output = R;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<R> {
+        let Self { course, load } = &mut *self;
+        course.poll(load, cx)
+    }
+}
+
+/// Nothing in it is pinned where it stands.
+impl<R, S: Shape<R>, F> Unpin for Cached<'_, R, S, F> {}
+
+/// How a call goes, whatever loads for it: compiled once for each type of answer.
+struct Course<'a, R, S: Shape<R>> {
+    shell: Shell<'a, R, S>,
+    at: At<'a>,
+    /// What was loaded, while others get it.
+    loaded: Option<R>,
+}
+
+/// How far a call has come; without anything of its types, as `UnderWay` and `Body`, so that it is compiled once.
+enum At<'a> {
+    Looking(Boxed<'a, (Session<'a>, Step)>),
+    /// In a box, which a hit is spared.
+    Loading(Box<UnderWay<'a>>),
+    Ending(Boxed<'a, Session<'a>>),
+    /// Or its load has panicked.
+    Answered,
+}
+
+/// What has to be done.
+enum Next<'a> {
+    Take(Session<'a>, Step),
+    Load(Box<UnderWay<'a>>),
+    Answer(Session<'a>),
+}
+
+/// A load that runs.
+struct UnderWay<'a> {
+    session: Session<'a>,
+    loading: Option<Loading>,
+    body: Body,
+}
+
+impl UnderWay<'_> {
+    fn poll<R>(
+        &mut self,
+        on_timeout: Option<&(dyn Fn() -> R + Sync)>,
+        load: &mut (dyn Future<Output = R> + Unpin + '_),
+        cx: &mut Context<'_>,
+    ) -> Poll<R> {
+        self.body.poll(&self.session, on_timeout, load, cx)
+    }
+}
+
+impl<'a> At<'a> {
+    fn next(&mut self, cx: &mut Context<'_>) -> Poll<Next<'a>> {
+        let next = match self {
+            Self::Looking(looking) => {
+                let (session, step) = ready!(looking.as_mut().poll(cx));
+                Next::Take(session, step)
+            }
+            Self::Ending(ending) => Next::Answer(ready!(ending.as_mut().poll(cx))),
+            Self::Loading(_) | Self::Answered => match mem::replace(self, Self::Answered) {
+                Self::Loading(under_way) => return Poll::Ready(Next::Load(under_way)),
+                _ => panic!("polled after it was answered"),
+            },
+        };
+        *self = Self::Answered;
+        Poll::Ready(next)
+    }
+}
+
+impl<'a, R, S: Shape<R>> Course<'a, R, S> {
+    fn begin(call: &'a mut Call<'_>, stored: Stored<R, S>, rules: Rules<'a, R, S::Value>) -> Self {
+        let mode = call.mode();
+        let call = &*call;
+        let shell = Shell {
+            call,
+            stored,
+            rules,
+        };
+        Self {
+            shell,
+            at: At::Looking(call.session(mode).stepping()),
+            loaded: None,
         }
-    };
-    session.answered();
-    answer
+    }
+
+    fn poll(
+        &mut self,
+        load: &mut (dyn Future<Output = R> + Unpin + '_),
+        cx: &mut Context<'_>,
+    ) -> Poll<R> {
+        let shell = &self.shell;
+        loop {
+            self.at = match ready!(self.at.next(cx)) {
+                Next::Take(mut session, step) => match shell.looked(&mut session, step) {
+                    None => At::Looking(session.stepping()),
+                    Some(Looked::Load(loading)) => At::Loading(Box::new(UnderWay {
+                        body: shell.body(&session),
+                        session,
+                        loading,
+                    })),
+                    Some(Looked::Answer { answer, .. }) => {
+                        session.answered();
+                        return Poll::Ready(answer);
+                    }
+                },
+                Next::Load(mut under_way) => {
+                    let Poll::Ready(answer) = under_way.poll(shell.rules.on_timeout, load, cx)
+                    else {
+                        self.at = At::Loading(under_way);
+                        return Poll::Pending;
+                    };
+                    let UnderWay {
+                        session,
+                        loading,
+                        body,
+                    } = *under_way;
+                    let ended = shell.ended(&session, loading, &answer, body.given_up);
+                    self.loaded = Some(answer);
+                    At::Ending(session.ending(ended))
+                }
+                Next::Answer(mut session) => {
+                    let Some(answer) = self.loaded.take() else {
+                        continue;
+                    };
+                    let answer = shell.answer(&mut session, answer);
+                    session.answered();
+                    return Poll::Ready(answer);
+                }
+            };
+        }
+    }
 }
 
 /// The same for a load that owns what it needs, so that it can begin, and go on, without its caller.
 pub async fn cached_owned<R, S, L, F>(
-    mut call: Call<'_>,
+    call: &mut Call<'_>,
     stored: Stored<R, S>,
     rules: Rules<'static, R, S::Value>,
     load: L,
@@ -73,21 +188,28 @@ where
     F: Future<Output = R> + Send + Unpin + 'static,
 {
     let mode = call.mode();
-    let cache = call.of_cache();
-    let mut session = cache.engine.call(call.request(mode));
-    let answer = match look(&mut session, stored, &rules).await {
+    let call = &*call;
+    let mut session = call.session(mode);
+    let shell = Shell {
+        call,
+        stored,
+        rules,
+    };
+    let background = &call.of_cache().engine.background;
+    let answer = match shell.look(&mut session).await {
         Looked::Answer { answer, refresh } => {
             if let Some((head, place)) = refresh.and_then(|head| Some((head, session.place()?))) {
-                let (call, load) = (call.owned(), load());
-                let background = cache.clone();
-                cache.engine.background.run(place, async move {
-                    let cache = background;
-                    let request = call.request(Mode::Usual);
-                    let mut session = cache.engine.background_session(request);
+                let (call, mut load) = (call.owned(), load());
+                background.run(place, async move {
+                    let mut session = call.background_session();
                     if let Some(loading) = session.lead(head).await {
-                        let mut shell = Shell::new(&call, &cache, stored, &rules);
-                        let answer = shell.load(&session, load).await;
-                        let ended = shell.ended(&session, Some(loading), &answer);
+                        let shell = Shell {
+                            call: &call,
+                            stored,
+                            rules,
+                        };
+                        let (answer, given_up) = shell.load(&session, &mut load).await;
+                        let ended = shell.ended(&session, Some(loading), &answer, given_up);
                         drop(answer);
                         let failed = matches!(ended, Ended::Failed(..));
                         session.end(ended).await;
@@ -101,22 +223,25 @@ where
             answer
         }
         Looked::Load(loading) => {
-            let mut shell = Shell::new(&call, &cache, stored, &rules);
             let mut load = load();
             match shell.load_or_stale(&mut session, &mut load).await {
-                Early::Answer(answer) => {
-                    session.end(shell.ended(&session, loading, &answer)).await;
+                Early::Answer(answer, given_up) => {
+                    let ended = shell.ended(&session, loading, &answer, given_up);
+                    session.end(ended).await;
                     shell.answer(&mut session, answer)
                 }
                 Early::Stale { answer, place } => {
-                    let (call, background) = (call.owned(), cache.clone());
-                    cache.engine.background.run(place, async move {
-                        let cache = background;
-                        let request = call.request(Mode::Usual);
-                        let session = cache.engine.background_session(request);
-                        let mut shell = Shell::new(&call, &cache, stored, &rules);
-                        let answer = shell.load(&session, load).await;
-                        session.end(shell.ended(&session, loading, &answer)).await;
+                    let call = call.owned();
+                    background.run(place, async move {
+                        let session = call.background_session();
+                        let shell = Shell {
+                            call: &call,
+                            stored,
+                            rules,
+                        };
+                        let (answer, given_up) = shell.load(&session, &mut load).await;
+                        let ended = shell.ended(&session, loading, &answer, given_up);
+                        session.end(ended).await;
                     });
                     answer
                 }
@@ -137,71 +262,13 @@ enum Looked<R> {
     Load(Option<Loading>),
 }
 
-/// Looks until there is an answer, or this caller has to load.
-async fn look<R, S: Shape<R>>(
-    session: &mut Session<'_>,
-    stored: Stored<R, S>,
-    rules: &Rules<'_, R, S::Value>,
-) -> Looked<R> {
-    loop {
-        match session.step().await {
-            Step::Near(kept) => {
-                if let Some(answer) = stored.near_answer(kept.value()) {
-                    session.served_near();
-                    return Looked::Answer {
-                        answer,
-                        refresh: None,
-                    };
-                }
-                // Another instance of the same generic function has it under the same key.
-                session.leave_near();
-            }
-            Step::Found(found) => match stored.answer(&found) {
-                Some(answer) => {
-                    let kept = session.keeps_near().then(|| stored.kept(&answer)).flatten();
-                    session.served(&found, kept);
-                    let refresh = found.refresh.then(|| found.head());
-                    return Looked::Answer { answer, refresh };
-                }
-                None => session.distrust(&found),
-            },
-            Step::Failed(error) => match failed(session, stored, rules, &error) {
-                Some(answer) => {
-                    return Looked::Answer {
-                        answer,
-                        refresh: None,
-                    };
-                }
-                None => return Looked::Load(None),
-            },
-            Step::Lead(loading) => return Looked::Load(Some(loading)),
-            Step::Alone => return Looked::Load(None),
-        }
-    }
-}
-
-/// The answer of a caller that has waited for a load that failed; `None` when the error is of another function's type.
-fn failed<R, S: Shape<R>>(
-    session: &Session<'_>,
-    stored: Stored<R, S>,
-    rules: &Rules<'_, R, S::Value>,
-    error: &SharedError,
-) -> Option<R> {
-    if error.is::<GivenUp>() {
-        let on_timeout = rules.on_timeout?;
-        session.timed_out();
-        return Some(on_timeout());
-    }
-    stored.failed(error)
-}
-
 /// What those that wait for a load get when it took longer than `load_timeout`, whatever the function's error is.
 #[derive(Debug)]
 struct GivenUp;
 
 /// What a load may end in before it ends.
 enum Early<R> {
-    Answer(R),
+    Answer(R, bool),
     /// It takes long, and goes on in this place.
     Stale {
         answer: R,
@@ -209,66 +276,143 @@ enum Early<R> {
     },
 }
 
-/// How a call's load is run and what becomes of its answer.
-struct Shell<'a, R, S: Shape<R>> {
-    call: &'a Call<'a>,
-    cache: &'a Cache,
-    stored: Stored<R, S>,
-    rules: &'a Rules<'a, R, S::Value>,
-    /// The load has taken longer than it may.
+/// In what a load runs, and for how long it may.
+struct Body {
+    inside: Inside,
+    limit: Option<Pin<Box<Sleep>>>,
+    /// It has taken longer than it may.
     given_up: bool,
 }
 
-impl<'a, R, S: Shape<R>> Shell<'a, R, S> {
-    fn new(
-        call: &'a Call<'a>,
-        cache: &'a Cache,
-        stored: Stored<R, S>,
-        rules: &'a Rules<'a, R, S::Value>,
-    ) -> Self {
+impl Body {
+    fn of(session: &Session<'_>, may_be_given_up: bool) -> Self {
+        let limit = session.load_until().filter(|_| may_be_given_up);
         Self {
-            call,
-            cache,
-            stored,
-            rules,
+            inside: Inside::of(session.span()),
+            limit: limit.map(|until| Box::pin(sleep_until(until))),
             given_up: false,
         }
     }
 
-    /// Loads, for as long as the function may take.
-    async fn load(&mut self, session: &Session<'_>, load: impl Future<Output = R>) -> R {
-        // Pinned first: futures in futures grow large.
-        let load = pin!(load);
-        let load = scope::loading(session.span(), load);
-        let Some((limit, on_timeout)) = session.load_until().zip(self.rules.on_timeout) else {
-            return load.await;
+    fn poll<R>(
+        &mut self,
+        session: &Session<'_>,
+        on_timeout: Option<&(dyn Fn() -> R + Sync)>,
+        load: &mut (dyn Future<Output = R> + Unpin + '_),
+        cx: &mut Context<'_>,
+    ) -> Poll<R> {
+        let load = Pin::new(load);
+        let (Some(sleep), Some(on_timeout)) = (&mut self.limit, on_timeout) else {
+            return self.inside.poll(load, cx);
         };
-        let expired = Instant::now() >= limit;
-        let answer = match expired {
-            // The wait for another's load has taken all the time.
-            true => None,
-            false => tokio::time::timeout_at(limit, load).await.ok(),
+        // The wait for another's load may have taken all the time.
+        if Instant::now() < sleep.deadline()
+            && let Poll::Ready(answer) = self.inside.poll(load, cx)
+        {
+            return Poll::Ready(answer);
+        }
+        // Also where the load has used up what its task may do at once.
+        ready!(pin!(unconstrained(sleep.as_mut())).poll(cx));
+        session.timed_out();
+        self.given_up = true;
+        Poll::Ready(on_timeout())
+    }
+}
+
+/// What a call knows of its answer.
+struct Shell<'a, R, S: Shape<R>> {
+    call: &'a Call<'a>,
+    stored: Stored<R, S>,
+    rules: Rules<'a, R, S::Value>,
+}
+
+impl<R, S: Shape<R>> Shell<'_, R, S> {
+    /// Looks until there is an answer, or this caller has to load.
+    async fn look(&self, session: &mut Session<'_>) -> Looked<R> {
+        loop {
+            let step = session.step().await;
+            if let Some(looked) = self.looked(session, step) {
+                return looked;
+            }
+        }
+    }
+
+    /// What a step of the engine has brought; `None`: the next one is to be taken.
+    fn looked(&self, session: &mut Session<'_>, step: Step) -> Option<Looked<R>> {
+        let mut refresh = None;
+        let answer = match step {
+            Step::Near(kept) => match self.stored.near_answer(kept.value()) {
+                Some(answer) => {
+                    session.served_near();
+                    answer
+                }
+                None => {
+                    // Another instance of the same generic function has it under the same key.
+                    session.leave_near();
+                    return None;
+                }
+            },
+            Step::Found(found) => match self.stored.answer(&found) {
+                Some(answer) => {
+                    let kept = session.keeps_near().then(|| self.stored.kept(&answer));
+                    session.served(&found, kept.flatten());
+                    refresh = found.refresh.then(|| found.head());
+                    answer
+                }
+                None => {
+                    session.distrust(&found);
+                    return None;
+                }
+            },
+            Step::Failed(error) => match self.failed(session, &error) {
+                Some(answer) => answer,
+                None => return Some(Looked::Load(None)),
+            },
+            Step::Lead(loading) => return Some(Looked::Load(Some(loading))),
+            Step::Alone => return Some(Looked::Load(None)),
         };
-        answer.unwrap_or_else(|| {
+        Some(Looked::Answer { answer, refresh })
+    }
+
+    /// The answer of a caller that has waited for a load that failed; `None` when the error is of another function's type.
+    fn failed(&self, session: &Session<'_>, error: &SharedError) -> Option<R> {
+        if error.is::<GivenUp>() {
+            let on_timeout = self.rules.on_timeout?;
             session.timed_out();
-            self.given_up = true;
-            on_timeout()
-        })
+            return Some(on_timeout());
+        }
+        self.stored.failed(error)
+    }
+
+    fn body(&self, session: &Session<'_>) -> Body {
+        Body::of(session, self.rules.on_timeout.is_some())
+    }
+
+    /// Loads; the answer, and whether it was given up.
+    async fn load(
+        &self,
+        session: &Session<'_>,
+        load: &mut (impl Future<Output = R> + Unpin),
+    ) -> (R, bool) {
+        let mut body = self.body(session);
+        let on_timeout = self.rules.on_timeout;
+        let answer = poll_fn(|cx| body.poll(session, on_timeout, load, cx)).await;
+        (answer, body.given_up)
     }
 
     /// Loads, or after `soft_timeout` takes the answer that is past its ttl, if there is one and the load may go on without this caller.
     async fn load_or_stale(
-        &mut self,
+        &self,
         session: &mut Session<'_>,
-        mut load: impl Future<Output = R> + Unpin,
+        load: &mut (impl Future<Output = R> + Unpin),
     ) -> Early<R> {
         if let Some(soft) = self.call.policy().soft_timeout
             && session.has_fallback()
         {
             let soft = soft.saturating_sub(session.waited());
-            let early = tokio::time::timeout(soft, self.load(session, &mut load)).await;
-            if let Ok(answer) = early {
-                return Early::Answer(answer);
+            let early = tokio::time::timeout(soft, self.load(session, load)).await;
+            if let Ok((answer, given_up)) = early {
+                return Early::Answer(answer, given_up);
             }
             if let Some(place) = session.place()
                 && let Some(answer) = self.stand_in(session)
@@ -276,13 +420,20 @@ impl<'a, R, S: Shape<R>> Shell<'a, R, S> {
                 return Early::Stale { answer, place };
             }
         }
-        Early::Answer(self.load(session, load).await)
+        let (answer, given_up) = self.load(session, load).await;
+        Early::Answer(answer, given_up)
     }
 
     /// What the load has come to, for all others.
-    fn ended(&self, session: &Session<'_>, loading: Option<Loading>, answer: &R) -> Ended {
+    fn ended(
+        &self,
+        session: &Session<'_>,
+        loading: Option<Loading>,
+        answer: &R,
+        given_up: bool,
+    ) -> Ended {
         if matches!(self.stored.shape.look(answer), Look::Failed) {
-            let error = match self.given_up {
+            let error = match given_up {
                 true => Some(Arc::new(GivenUp) as SharedError),
                 false => self.stored.error(answer),
             };
@@ -291,8 +442,7 @@ impl<'a, R, S: Shape<R>> Shell<'a, R, S> {
         let Some(loading) = loading.filter(Session::is_wanted) else {
             return Ended::Alone;
         };
-        let call = self.call;
-        let judged = call.judge(self.stored, self.rules, answer, self.cache);
+        let judged = self.call.judge(self.stored, &self.rules, answer);
         let loaded = judged.loaded(|| session.not_encodable());
         let kept = session.keeps_near().then(|| self.stored.kept(answer));
         Ended::Loaded(loading, loaded, kept.flatten())
@@ -324,8 +474,7 @@ pub async fn invalidate(site: &'static Site, cache: Option<&Cache>, target: Targ
 
 /// The stored answer, if there is a current one.
 pub async fn peek<R, S: Shape<R>>(call: Call<'_>, stored: Stored<R, S>) -> Option<R> {
-    let cache = call.of_cache();
-    let session = cache.engine.session(call.request(Mode::Usual));
+    let session = call.of_cache().engine.session(call.request(Mode::Usual));
     if scope::is_bypassed() {
         return None;
     }
@@ -347,4 +496,10 @@ pub fn uncached<F: Future>(
     call: F,
 ) -> impl Future<Output = F::Output> + use<F> {
     scope::within(site, Mode::Uncached, call)
+}
+
+impl<R, S: Shape<R>, F> fmt::Debug for Cached<'_, R, S, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cached").finish_non_exhaustive()
+    }
 }

@@ -1,11 +1,11 @@
 //! A call, its answer's shape, and the conditions on it, as the expansion gives them.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::{Cache, Errors, Key, Look, Probe, Shape, Site, Tag};
 use crate::codec::{Codec, Nearby, Storable};
-use crate::engine::{Found, Loaded, Request};
+use crate::engine::{Found, Loaded, Request, Session};
 use crate::envelope;
 use crate::near;
 use crate::policy::Policy;
@@ -18,6 +18,8 @@ pub struct Call<'a> {
     site: &'static Site,
     key: Key,
     cache: Option<&'a Cache>,
+    /// The installed one, where no other was given, and once more than a near hit is asked of it.
+    installed: OnceLock<Cache>,
     /// The site's, where no time had to be computed.
     own: Option<Box<Policy>>,
     skip_lookup: bool,
@@ -33,6 +35,7 @@ impl<'a> Call<'a> {
             site,
             key,
             cache: None,
+            installed: OnceLock::new(),
             own: None,
             skip_lookup: false,
             tags: Vec::new(),
@@ -62,8 +65,9 @@ impl<'a> Call<'a> {
     }
 
     /// The cache that it is made of.
-    pub(super) fn of_cache(&self) -> Cache {
-        self.cache.cloned().unwrap_or_else(Cache::current)
+    pub(super) fn of_cache(&self) -> &Cache {
+        self.cache
+            .unwrap_or_else(|| self.installed.get_or_init(Cache::current))
     }
 
     pub(super) fn policy(&self) -> &Policy {
@@ -81,6 +85,7 @@ impl<'a> Call<'a> {
             site: self.site,
             key: self.key.clone(),
             cache: None,
+            installed: OnceLock::from(self.of_cache().clone()),
             own: self.own.clone(),
             skip_lookup: false,
             tags: self.tags.clone(),
@@ -104,6 +109,17 @@ impl<'a> Call<'a> {
                 Mode::Usual if self.skip_lookup => Mode::Refresh,
                 mode => mode,
             })
+    }
+
+    /// Begins to answer it.
+    pub(super) fn session(&self, mode: Mode) -> Session<'_> {
+        self.of_cache().engine.call(self.request(mode))
+    }
+
+    /// Begins to load for it without a caller who waits.
+    pub(super) fn background_session(&self) -> Session<'_> {
+        let request = self.request(Mode::Usual);
+        self.of_cache().engine.background_session(request)
     }
 
     pub(super) fn request(&self, mode: Mode) -> Request<'_> {
@@ -131,10 +147,10 @@ impl<'a> Call<'a> {
         stored: Stored<R, S>,
         rules: &Rules<'_, R, S::Value>,
         answer: &R,
-        cache: &Cache,
     ) -> Judged {
+        let engine = &self.of_cache().engine;
         let mut entry = envelope::begin();
-        let wanted = cache.engine.codec_of::<S::Value>(&self.policy().storage);
+        let wanted = engine.codec_of::<S::Value>(&self.policy().storage);
         let loaded = match stored.shape.look(answer) {
             Look::Failed => None,
             Look::Absent => Some(Loaded {
@@ -151,8 +167,7 @@ impl<'a> Call<'a> {
                 let keep = rules.cache_if.is_none_or(|cache_if| cache_if(value));
                 let ttl = || {
                     let ttl = rules.ttl_with.map(|ttl_with| ttl_with(value));
-                    ttl.or(self.policy().ttl)
-                        .unwrap_or(cache.engine.default_ttl)
+                    ttl.or(self.policy().ttl).unwrap_or(engine.default_ttl)
                 };
                 Some(Loaded {
                     entry,
@@ -323,6 +338,14 @@ pub struct Rules<'a, R, V> {
     cache_if: Option<&'a (dyn Fn(&V) -> bool + Sync)>,
     ttl_with: Option<&'a (dyn Fn(&V) -> Duration + Sync)>,
     pub(super) on_timeout: Option<&'a (dyn Fn() -> R + Sync)>,
+}
+
+impl<R, V> Copy for Rules<'_, R, V> {}
+
+impl<R, V> Clone for Rules<'_, R, V> {
+    fn clone(&self) -> Self {
+        *self
+    }
 }
 
 impl<'a, R, V> Rules<'a, R, V> {

@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 
 use super::call::{Call, Judged};
 use super::writing::Returned;
-use super::{Cache, IntoAnswer, Look, Shape, Site, Target};
+use super::{IntoAnswer, Look, Shape, Site, Target};
 use crate::engine::{Session, WriteThrough};
 use crate::scope::{self, Mode};
 use crate::store::Mark;
@@ -16,23 +16,21 @@ use crate::store::Mark;
 /// A call of a cached function whose answer `R` comes from elsewhere: what its companion knows of it.
 pub struct Update<R, J> {
     call: Call<'static>,
-    cache: Cache,
     judge: J,
     answer: PhantomData<fn(&R)>,
 }
 
 /// What the function makes of an answer, by its own conditions.
-pub trait Judge<R>: FnOnce(&Call<'_>, &Cache, &R) -> Judged {}
+pub trait Judge<R>: FnOnce(&Call<'_>, &R) -> Judged {}
 
-impl<R, J: FnOnce(&Call<'_>, &Cache, &R) -> Judged> Judge<R> for J {}
+impl<R, J: FnOnce(&Call<'_>, &R) -> Judged> Judge<R> for J {}
 
 /// The answer of `call`, as soon as there is one.
 pub fn update<R, J>(call: &Call<'_>, judge: J) -> Update<R, J>
 where
-    J: FnOnce(&Call<'_>, &Cache, &R) -> Judged,
+    J: FnOnce(&Call<'_>, &R) -> Judged,
 {
     Update {
-        cache: call.of_cache(),
         call: call.owned(),
         judge,
         answer: PhantomData,
@@ -41,11 +39,9 @@ where
 
 /// Stores `answer` as though the function had answered it; where that cannot be, makes old what is stored. An `Err` is no answer.
 pub async fn put<R, J: Judge<R>>(update: Update<R, J>, answer: R) {
-    let Update {
-        call, cache, judge, ..
-    } = update;
-    let judged = judge(&call, &cache, &answer);
-    let session = session(&call, &cache);
+    let Update { call, judge, .. } = update;
+    let judged = judge(&call, &answer);
+    let session = session(&call);
     let mut encodable = true;
     let loaded = judged.loaded(|| {
         session.not_encodable();
@@ -58,12 +54,12 @@ pub async fn put<R, J: Judge<R>>(update: Update<R, J>, answer: R) {
     }
 }
 
-fn session<'a>(call: &'a Call<'_>, cache: &'a Cache) -> Session<'a> {
+fn session<'a>(call: &'a Call<'_>) -> Session<'a> {
     let mode = match scope::is_bypassed() {
         true => Mode::Uncached,
         false => Mode::Refresh,
     };
-    cache.engine.session(call.request(mode))
+    call.of_cache().engine.session(call.request(mode))
 }
 
 /// What stores the value `V` of a writer's answer.
@@ -86,15 +82,10 @@ where
     J: Judge<R> + Send + 'a,
 {
     fn of_value(self) -> OfValue<'a, V> {
-        let Self {
-            call, cache, judge, ..
-        } = self;
+        let Self { call, judge, .. } = self;
         Update {
             call,
-            cache,
-            judge: Box::new(|call: &Call<'_>, cache: &Cache, value: &V| {
-                judge(call, cache, &value.clone().into_answer())
-            }),
+            judge: Box::new(|call: &Call<'_>, value: &V| judge(call, &value.clone().into_answer())),
             answer: PhantomData,
         }
     }
@@ -128,20 +119,19 @@ pub async fn updating<R, S: Shape<R>, F: Future<Output = R>>(
     } = returned;
     let (calls, judges): (Vec<_>, Vec<_>) = updates
         .into_iter()
-        .map(|update| ((update.call, update.cache), update.judge))
+        .map(|update| (update.call, update.judge))
         .unzip();
     if let Some(refuse) = refuse {
-        for (call, cache) in &calls {
+        for call in &calls {
             let key = Target::from(call.key().clone());
-            if let Err(error) = cache.engine.announce(&[key], Mark::Untouched).await {
-                cache.engine.refused(site, &error);
+            let engine = &call.of_cache().engine;
+            if let Err(error) = engine.announce(&[key], Mark::Untouched).await {
+                engine.refused(site, &error);
                 return refuse(error);
             }
         }
     }
-    let begun = calls
-        .iter()
-        .map(|(call, cache)| session(call, cache).write_through(site));
+    let begun = calls.iter().map(|call| session(call).write_through(site));
     let writes = join_all(begun).await;
     let answer = body.await;
     if !shape.succeeded(&answer) {
@@ -149,10 +139,10 @@ pub async fn updating<R, S: Shape<R>, F: Future<Output = R>>(
         return answer;
     }
     let ended = writes.into_iter().zip(&calls).zip(judges);
-    let ended = ended.map(|((write, (call, cache)), judge)| {
+    let ended = ended.map(|((write, call), judge)| {
         let loaded = match shape.look(&answer) {
             Look::Value(value) => {
-                let judged = judge(call, cache, value);
+                let judged = judge(call, value);
                 judged.loaded(|| write.not_encodable())
             }
             Look::Absent | Look::Failed => None,

@@ -19,9 +19,10 @@ use xxhash_rust::xxh3::xxh3_64;
 use self::counts::Counts;
 use self::locks::Locks;
 use self::marks::Marks;
-use super::{Address, Filling, Mark, Opening, Seen, Ticket};
+use super::{Address, Filling, Mark, Opening, Seen, StoreError, Ticket};
 use crate::audit::AuditRecord;
 use crate::behind::queue::{Local, Locals};
+use crate::control::Control;
 use crate::envelope;
 use crate::generations::{Counters, Stamp, Stamping};
 use crate::key::{Key, Pattern, Reach, Target};
@@ -47,6 +48,7 @@ pub(crate) struct Memory {
     audit: Mutex<VecDeque<AuditRecord>>,
     #[cfg(feature = "jobs")]
     pub(crate) jobs: jobs::Jobs,
+    control: Control,
 }
 
 #[derive(Clone)]
@@ -66,7 +68,7 @@ impl Weighter<Box<str>, Entry> for Weight {
 
 impl Memory {
     /// Holds about `capacity` bytes; past that, what was used least goes.
-    pub(crate) fn new(capacity: u64) -> Self {
+    pub(crate) fn new(capacity: u64, control: Control) -> Self {
         let expected = usize::try_from(capacity / TYPICAL)
             .unwrap_or(usize::MAX)
             .clamp(16, 1 << 16);
@@ -75,13 +77,27 @@ impl Memory {
             generations: Counters::new(),
             fences: (0..FENCES).map(|_| Mutex::new(0)).collect(),
             marks: Marks::default(),
-            counts: Counts::default(),
+            counts: Counts::new(control.clone()),
             locks: Locks::default(),
             queues: Mutex::new(Locals::new()),
             audit: Mutex::default(),
             #[cfg(feature = "jobs")]
             jobs: jobs::Jobs::default(),
+            control,
         }
+    }
+
+    /// Itself, unless a test has broken it.
+    #[inline]
+    pub(crate) async fn reach(&self, patience: Duration) -> Result<&Self, StoreError> {
+        self.control.pass(patience).await?;
+        Ok(self)
+    }
+
+    /// Whether a test has broken it so that its circuit is open.
+    #[inline]
+    pub(crate) fn is_away(&self) -> bool {
+        self.control.is_open()
     }
 
     /// Does `what` with a queue of writes.
@@ -106,7 +122,7 @@ impl Memory {
         let entry = self.current(at.key);
         let lives = entry
             .as_ref()
-            .map(|entry| entry.expires.saturating_duration_since(Instant::now()));
+            .map(|entry| entry.expires.saturating_duration_since(self.control.now()));
         Seen {
             entry: entry.map(|entry| entry.bytes),
             stamp: Some(self.stamp(at)),
@@ -131,12 +147,12 @@ impl Memory {
         Some(Ticket {
             stamp,
             fence: *fence,
-            busy: self.marks.about(at),
+            busy: self.marks.about(at, self.control.now()),
         })
     }
 
     pub(crate) fn fill(&self, key: &Key, filling: &Filling) -> bool {
-        let Some(expires) = Instant::now().checked_add(filling.life) else {
+        let Some(expires) = self.control.now().checked_add(filling.life) else {
             return false;
         };
         let mut current = lock(self.fence(key.as_str()));
@@ -153,7 +169,7 @@ impl Memory {
 
     pub(crate) fn invalidate(&self, targets: &[Target], mark: Mark) {
         // The marks first: a load that begins before they are there is made old below.
-        self.marks.set(targets, mark);
+        self.marks.set(targets, mark, self.control.now());
         if targets.contains(&Target::All) {
             return self.remove_all(|_| true);
         }
@@ -185,7 +201,7 @@ impl Memory {
 
     /// Lets the entry of `key` live for so long from now on; whether there is one.
     pub(crate) fn expire(&self, key: &Key, life: Duration) -> bool {
-        let Some(expires) = Instant::now().checked_add(life) else {
+        let Some(expires) = self.control.now().checked_add(life) else {
             return false;
         };
         // A fill and an invalidation of the key wait meanwhile.
@@ -201,7 +217,7 @@ impl Memory {
 
     /// The keys that `pattern` matches, or all of them.
     pub(crate) fn keys(&self, pattern: Option<&Pattern>) -> Vec<String> {
-        let now = Instant::now();
+        let now = self.control.now();
         let entries = self.entries.iter();
         let living = entries.filter(|(_, entry)| entry.expires > now);
         living
@@ -222,7 +238,7 @@ impl Memory {
 
     fn current(&self, key: &Key) -> Option<Entry> {
         let entry = self.entries.get(key.as_str())?;
-        (entry.expires > Instant::now()).then_some(entry)
+        (entry.expires > self.control.now()).then_some(entry)
     }
 
     fn stamp(&self, at: Address<'_>) -> Stamp {

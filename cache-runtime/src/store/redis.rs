@@ -19,6 +19,8 @@
 //! | `prefix:%behind:{prefix:views}:lease` | which consumer hands them to the source |
 //! | `prefix:%job:{prefix:clean}`, `…:history` | hash: the last instant of a job that was settled, and who runs it, until when; stream: what became of its runs |
 
+#[cfg(feature = "testing")]
+mod aging;
 mod attempt;
 mod audit;
 mod behind;
@@ -45,6 +47,7 @@ mod sweep;
 pub(crate) mod tls;
 mod told;
 mod vitals;
+mod vouching;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -53,11 +56,12 @@ use redis::{Cmd, RedisError, Value};
 
 pub(crate) use self::lease::Asked;
 use self::link::Settings;
-use self::nodes::{Nodes, Place, Zone};
+use self::nodes::{Nodes, Place, Slot, Zone};
 use self::script::Call;
 use self::sending::Command;
-use self::server::Servers;
-use super::StoreError;
+use self::server::{Reading, Servers};
+use self::vouching::ReplicaReads;
+use super::{Address, StoreError};
 use crate::generations::{self, Field, ROOT};
 use crate::key::Tag;
 #[cfg(feature = "metrics")]
@@ -88,6 +92,7 @@ pub(crate) struct Redis {
     /// Of an operation that broke off.
     retries: u32,
     cannot_push: AtomicBool,
+    replica_reads: ReplicaReads,
 }
 
 impl Redis {
@@ -111,6 +116,7 @@ impl Redis {
             deadline,
             retries,
             cannot_push: AtomicBool::new(false),
+            replica_reads: ReplicaReads::default(),
         }
     }
 
@@ -118,6 +124,11 @@ impl Redis {
     #[cfg(feature = "metrics")]
     pub(crate) fn trips(&self) -> &Trips {
         &self.settings.trips
+    }
+
+    /// Whether bytes of entries are asked of replicas.
+    fn reads_replicas(&self) -> bool {
+        self.settings.reading != Reading::Master
     }
 
     /// Whether it is known that nothing can be asked: the circuit is open, in a cluster that of each node.
@@ -249,6 +260,11 @@ impl Redis {
             read(script.invoke(&live).await?)
         })
         .await
+    }
+
+    /// Where the entry of a key stands.
+    fn slot_of(&self, at: &Address<'_>) -> Slot {
+        self.nodes.slot(self.entry(at.key.as_str()).as_bytes())
     }
 
     /// Where `name` stands.

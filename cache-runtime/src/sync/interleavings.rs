@@ -9,6 +9,7 @@ use shuttle::future::block_on;
 use shuttle::sync::atomic::{AtomicU64, Ordering};
 use shuttle::thread;
 
+use crate::control::Control;
 use crate::envelope::Head;
 use crate::flight::{Flights, Turn};
 use crate::generations::Stamp;
@@ -95,8 +96,10 @@ fn the_store_of_a_process_serves_nothing_old() {
     for way in ways() {
         shuttle::check_random(
             move || {
-                let (memory, source) =
-                    (Arc::new(Memory::new(100_000)), Arc::new(AtomicU64::new(0)));
+                let (memory, source) = (
+                    Arc::new(Memory::new(100_000, Control::new(3))),
+                    Arc::new(AtomicU64::new(0)),
+                );
                 let readers: Vec<_> = [None, Some(Opening::Replace)]
                     .into_iter()
                     .map(|opening| {
@@ -123,8 +126,10 @@ fn an_announced_write_needs_no_invalidation() {
     for way in ways() {
         shuttle::check_random(
             move || {
-                let (memory, source) =
-                    (Arc::new(Memory::new(100_000)), Arc::new(AtomicU64::new(0)));
+                let (memory, source) = (
+                    Arc::new(Memory::new(100_000, Control::new(3))),
+                    Arc::new(AtomicU64::new(0)),
+                );
                 let reader = {
                     let (memory, source) = (memory.clone(), source.clone());
                     thread::spawn(move || call(&memory, &source, None))
@@ -171,7 +176,7 @@ fn the_near_cache_keeps_nothing_old() {
         shuttle::check_random(
             move || {
                 let (near, store) = (
-                    Arc::new(Near::new(100_000, None)),
+                    Arc::new(Near::new(100_000, None, Control::new(3))),
                     Arc::new(AtomicU64::new(0)),
                 );
                 let reader = {

@@ -2,9 +2,11 @@
 //!
 //! | service | what it shows |
 //! |---|---|
-//! | [`agents`] | agents, channels and workflows: warming, headers, performance endpoints |
-//! | [`task_control`] | tasks of projects: a management API for tokens of three tiers, tags, one load a fleet, values by hand, editions |
-//! | [`content`] | tasks, articles and figures: sessions, counters, rate limits, clearing by hand |
+//! | [`agents`] | A: agents, channels and workflows: warming, headers, performance endpoints |
+//! | [`analytics`] | B: dashboards: keys in one place, events, batches, jobs, personal data, browsers that are told |
+//! | [`task_control`] | C: tasks of projects: a management API for tokens of three tiers, tags, one load a fleet, values by hand, editions |
+//! | [`goals`] | D: goals and tasks: cached repositories, write-through, transactions, health, metrics |
+//! | [`content`] | E: tasks, articles and figures: sessions, counters, rate limits, clearing by hand |
 //!
 //! ```text
 //! cargo run --example agents                                      # SQLite in a file, answers kept in this process
@@ -17,9 +19,11 @@
 use std::process::ExitCode;
 
 pub mod agents;
+pub mod analytics;
 pub mod content;
 pub mod database;
 pub mod error;
+pub mod goals;
 pub mod serve;
 pub mod task_control;
 
@@ -30,10 +34,12 @@ pub use crate::error::Error;
 pub async fn run(name: &str) -> ExitCode {
     let served = match name {
         "agents" => serve::serve("agents", agents::SCHEMA, agents::app).await,
+        "analytics" => serve::serve("analytics", analytics::SCHEMA, analytics::app).await,
         "task_control" => match task_control::name() {
             Ok(name) => serve::serve(name, task_control::SCHEMA, task_control::app).await,
             Err(error) => Err(error),
         },
+        "goals" => serve::serve("goals", goals::SCHEMA, goals::app).await,
         "content" => serve::serve("content", content::SCHEMA, content::app).await,
         _ => Err(Error::Start(format!("there is no service `{name}`"))),
     };

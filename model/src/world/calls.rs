@@ -20,6 +20,8 @@ pub enum Step {
     ReadEntry,
     /// Redis reads the generations.
     ReadGenerations,
+    /// A replica reads the entry.
+    ReadReplica,
     /// Redis executes the announcement.
     Open,
     /// A cluster's node executes the first half of the announcement: the generations.
@@ -75,7 +77,10 @@ impl World {
                     }
                     continue;
                 }
-                At::Reading { entry, stamp } => {
+                At::Reading { entry, stamp, body } => {
+                    if body.is_none() && config.is(Variant::Replica) {
+                        offer(Step::ReadReplica);
+                    }
                     if entry.is_none() {
                         offer(Step::ReadEntry);
                     }
@@ -135,6 +140,7 @@ impl World {
                 let reading = At::Reading {
                     entry: None,
                     stamp: None,
+                    body: None,
                 };
                 self.begin(caller, reading);
             }
@@ -147,7 +153,9 @@ impl World {
             | Step::Return => {
                 self.update(config, caller, step);
             }
-            Step::ReadEntry | Step::ReadGenerations => self.read(config, caller, step),
+            Step::ReadEntry | Step::ReadGenerations | Step::ReadReplica => {
+                self.read(config, caller, step)
+            }
             Step::Open => {
                 self.open(config, caller, Node::Generations);
                 self.open(config, caller, Node::Keys);
@@ -204,18 +212,28 @@ impl World {
         }
     }
 
-    /// One half of the read. It may be the second one that decides.
+    /// One part of the read. It may be the last one, that decides.
     fn read(&mut self, config: &Config, caller: usize, step: Step) {
-        let At::Reading { entry, stamp } = &mut self.callers[caller].at else {
+        let At::Reading { entry, stamp, body } = &mut self.callers[caller].at else {
             return;
         };
         let first = entry.is_none() && stamp.is_none();
-        if step == Step::ReadEntry {
-            *entry = Some((self.redis.keys.entry, self.redis.run(config, Node::Keys)));
-        } else {
-            *stamp = Some(self.redis.stamp(config));
+        match step {
+            Step::ReadEntry => {
+                *entry = Some((self.redis.keys.entry, self.redis.run(config, Node::Keys)));
+            }
+            Step::ReadReplica => *body = Some(self.redis.replica),
+            _ => *stamp = Some(self.redis.stamp(config)),
         }
-        let read = entry.zip(*stamp);
+        let mut read = entry.zip(*stamp);
+        if config.is(Variant::Replica) {
+            // What does not agree would be read from the master alone, anew: as a call of `Plain`.
+            read = read.zip(*body).map(|(((head, run), stamp), body)| {
+                let vouched =
+                    body.filter(|_| body == head || config.lacks(Safeguard::HeadOfMaster));
+                ((vouched, run), stamp)
+            });
+        }
         if first {
             self.take_near_stamp(config, caller);
         }

@@ -17,6 +17,9 @@ impl World {
         let live = self.live(config);
         let keep = |entry: &Entry| live.has(entry.stamp);
         self.redis.keys.entry = self.redis.keys.entry.filter(keep);
+        // A call may have read the head in the run before.
+        let may_be_read = |entry: &Entry| live.has(entry.stamp.on(live.runs[0]));
+        self.redis.replica = self.redis.replica.filter(may_be_read);
         if let Some(old) = &mut self.redis.old_keys {
             // It would come back under another run.
             let comes_back =
@@ -35,6 +38,12 @@ impl World {
             process.loads.sort();
         }
         for caller in &mut self.callers {
+            if let At::Reading {
+                body: Some(body), ..
+            } = &mut caller.at
+            {
+                *body = body.filter(may_be_read);
+            }
             match &mut caller.at {
                 At::Reading {
                     entry: Some((entry, run)),

@@ -55,6 +55,8 @@ pub enum Write {
     Mark,
     /// The replica has caught up.
     CatchUp,
+    /// A replica of Redis has.
+    Replicate,
     /// The hold-off ends, after the replica has caught up with what was invalidated.
     HoldOffEnds,
 }
@@ -65,6 +67,14 @@ impl World {
             Variant::Plain | Variant::Flight | Variant::Cluster => {
                 for target in Target::ALL {
                     offer(Write::Invalidate(target));
+                }
+            }
+            Variant::Replica => {
+                for target in Target::ALL {
+                    offer(Write::Invalidate(target));
+                }
+                if self.redis.replica != self.redis.keys.entry {
+                    offer(Write::Replicate);
                 }
             }
             Variant::Queue => self.offer_queue(offer),
@@ -249,6 +259,7 @@ impl World {
                 }
             }
             Write::CatchUp => self.replica = self.database,
+            Write::Replicate => self.redis.replica = self.redis.keys.entry,
             Write::HoldOffEnds => self.redis.hold_off = false,
         }
     }

@@ -15,7 +15,7 @@ async fn row(world: &World, id: u64) -> u64 {
     world.load(id).await
 }
 
-/// Every fault of the table in README's "When Redis is away". Its times are figures, not bounds: these here are generous, and would be missed by a
+/// Every fault of the table in docs/failures.md. Its times are figures, not bounds: these here are generous, and would be missed by a
 /// cache that waits for ever, or for each call.
 #[tokio::test]
 async fn no_fault_shows() {

@@ -85,7 +85,7 @@ async fn the_master_is_found_by_any_sentinel_and_by_the_command_line() {
     assert!(share([&here, &there], 1).await);
     assert_eq!(port(&here).await, Some(redis.servers[0].port()));
 
-    // With the rights that the README asks for, it is told of news, too.
+    // With the rights that the guide asks for, it is told of news, too.
     let mut restricted = Vec::new();
     for sentinel in &redis.sentinels {
         let rights = "+sentinel|master +sentinel|get-master-addr-by-name +subscribe &+switch-master &+promoted-slave";

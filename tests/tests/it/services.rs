@@ -1,7 +1,9 @@
 //! The five services, each in a process of its own: what their documents say of requests and answers.
 
 mod agents;
+mod analytics;
 mod content;
+mod goals;
 mod task_control;
 
 use std::ops::Deref;

@@ -18,8 +18,8 @@ use crate::world::{World, patient};
 
 const HOST: &[&str] = &["127.0.0.1"];
 
-/// As the README lists them.
-const RIGHTS: &[&str] = &[
+/// As docs/security.md lists them.
+pub(crate) const RIGHTS: &[&str] = &[
     "~cache:*",
     "&cache:*",
     "+get",
@@ -216,7 +216,7 @@ async fn pushes_come_over_tls() {
     }
 }
 
-/// A user with the rights that the README asks for, and a database other than the first.
+/// A user with the rights that the guide asks for, and a database other than the first.
 /// One of each thing that asks something of Redis which calls and invalidations do not.
 async fn everything_else(world: &World) {
     let cache = &world.cache;

@@ -254,6 +254,7 @@ fn loads_that_fail_are_worth_an_old_answer() {
 fn invalidations_that_wait_are_urgent() {
     let stats = |oldest| Stats {
         audit_dropped: 0,
+        replicas: None,
         callers: Vec::new(),
         pending_invalidations: 3,
         oldest_pending: Some(Duration::from_secs(oldest)),

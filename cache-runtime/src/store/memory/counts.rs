@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use crate::control::Control;
 use crate::key::Key;
 use crate::rate_limit::{Allowance, RateLimit, Window};
 use crate::store::{Counting, StoreError};
@@ -18,6 +19,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Counts {
     born: Instant,
+    control: Control,
     table: Mutex<Table>,
 }
 
@@ -35,18 +37,17 @@ struct Ending<T> {
     ends: Instant,
 }
 
-impl Default for Counts {
-    fn default() -> Self {
+impl Counts {
+    pub(crate) fn new(control: Control) -> Self {
         Self {
-            born: Instant::now(),
+            born: control.now(),
+            control,
             table: Mutex::default(),
         }
     }
-}
 
-impl Counts {
     pub(crate) fn count(&self, key: &Key, counting: Counting) -> Result<i64, StoreError> {
-        let now = Instant::now();
+        let now = self.control.now();
         let mut table = lock(&self.table);
         let ends = now + counting.life;
         if let Some(count) = table.counts.get_mut(key.as_str())
@@ -71,7 +72,7 @@ impl Counts {
     pub(crate) fn counter(&self, key: &Key) -> Option<i64> {
         let table = lock(&self.table);
         let count = table.counts.get(key.as_str())?;
-        (count.ends > Instant::now()).then_some(count.value)
+        (count.ends > self.control.now()).then_some(count.value)
     }
 
     pub(crate) fn reset(&self, key: &Key) {
@@ -84,7 +85,7 @@ impl Counts {
         limit: &RateLimit,
         n: u32,
     ) -> Result<Allowance, StoreError> {
-        let now = Instant::now();
+        let now = self.control.now();
         let clock = u64::try_from((now - self.born).as_millis()).unwrap_or(u64::MAX);
         let mut table = lock(&self.table);
         let name = format!("{key}:{}", limit.name());

@@ -32,7 +32,7 @@ struct Marked {
 }
 
 impl Marks {
-    pub(super) fn set(&self, targets: &[Target], mark: Mark) {
+    pub(super) fn set(&self, targets: &[Target], mark: Mark, now: Instant) {
         let mut list = lock(&self.list);
         match mark {
             Mark::Untouched => return,
@@ -46,9 +46,9 @@ impl Marks {
                 lease,
                 says,
             } => {
-                if let Some(until) = Instant::now().checked_add(lease) {
+                if let Some(until) = now.checked_add(lease) {
                     for target in targets {
-                        list.put((target.clone(), writer), Marked { until, says });
+                        list.put((target.clone(), writer), Marked { until, says }, now);
                     }
                 }
             }
@@ -57,12 +57,12 @@ impl Marks {
     }
 
     /// What writers say of that on which `at` depends.
-    pub(super) fn about(&self, at: Address<'_>) -> Busy {
+    pub(super) fn about(&self, at: Address<'_>, now: Instant) -> Busy {
         if !self.any.load(Ordering::Acquire) {
             return Busy::No;
         }
         let mut list = lock(&self.list);
-        list.clean();
+        list.clean(now);
         self.any.store(!list.is_empty(), Ordering::Release);
         let some = list
             .some
@@ -75,14 +75,14 @@ impl Marks {
 }
 
 impl List {
-    fn put(&mut self, name: (Target, u64), new: Marked) {
+    fn put(&mut self, name: (Target, u64), new: Marked, now: Instant) {
         let marked = self.some.entry(name).or_insert(new);
         // The shorter of two hold-offs ends nothing.
         if marked.says != new.says || marked.until < new.until {
             *marked = new;
         }
         if self.some.len() > MOST {
-            self.clean();
+            self.clean(now);
         }
         if self.some.len() > MOST {
             let both = self.some.drain().map(|(_, marked)| marked).chain(self.all);
@@ -93,8 +93,7 @@ impl List {
         }
     }
 
-    fn clean(&mut self) {
-        let now = Instant::now();
+    fn clean(&mut self, now: Instant) {
         self.some.retain(|_, marked| marked.until > now);
         self.all = self.all.filter(|marked| marked.until > now);
     }

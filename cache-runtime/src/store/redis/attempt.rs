@@ -151,7 +151,11 @@ impl Redis {
             let reached = target.reach().await.map_err(|_| Failure::NotConnected)?;
             let live = reached.live.clone();
             used = Some((live.clone(), Trip::begin()));
-            match operation(reached).await {
+            let answer = match self.settings.control.suffer().await {
+                Ok(()) => operation(reached).await,
+                Err(fault) => Err(fault.into()),
+            };
+            match answer {
                 Ok(answer) => {
                     target.node.link.worked(&live);
                     Ok(answer)

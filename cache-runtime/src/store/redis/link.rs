@@ -16,8 +16,11 @@ use tokio::sync::{OnceCell, watch};
 use tokio::task::JoinHandle;
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::nodes::Replicas;
 use super::sentinel::{Sentinels, Told};
+use super::server::Reading;
 use super::{pushes, server};
+use crate::control::Control;
 use crate::meters::Trips;
 use crate::near::Near;
 use crate::policy::OnRestart;
@@ -121,6 +124,8 @@ struct Shared {
     channel: String,
     wake_channel: String,
     told: retelling::Told,
+    /// Is told who replicates this server.
+    followers: Option<Arc<Replicas>>,
     /// Attempts to connect since an operation has last succeeded.
     fruitless: AtomicU32,
     state: watch::Sender<State>,
@@ -139,6 +144,8 @@ pub(crate) enum Role {
     Node,
     /// The same, to hear there of what is pushed.
     Home,
+    /// To a replica of either, which gives bytes that its master vouches for.
+    Replica,
 }
 
 /// How a connection is made.
@@ -146,6 +153,7 @@ pub(crate) enum Role {
 pub(crate) struct Settings {
     /// Who says where the server is; without them it is where the client says.
     pub(crate) sentinels: Option<Sentinels>,
+    pub(crate) reading: Reading,
     /// Of an attempt to connect, and of what is asked in the background.
     pub(crate) connect_timeout: Duration,
     /// Failures in a row after which a connection is given up.
@@ -157,16 +165,23 @@ pub(crate) struct Settings {
     /// Who waits for other instances' loads.
     pub(crate) wakes: Wakes,
     pub(crate) trips: Trips,
+    pub(crate) control: Control,
 }
 
 impl Link {
-    pub(crate) fn new(client: Client, settings: Arc<Settings>, role: Role) -> Self {
+    pub(super) fn new(
+        client: Client,
+        settings: Arc<Settings>,
+        role: Role,
+        followers: Option<Arc<Replicas>>,
+    ) -> Self {
         let database = client.get_connection_info().redis_settings().db();
         let shared = Shared {
             channel: channel(&settings.prefix, database),
             wake_channel: wake_channel(&settings.prefix, database),
             role,
             told: retelling::Told::default(),
+            followers,
             fruitless: AtomicU32::new(0),
             client,
             settings,
@@ -200,6 +215,19 @@ impl Link {
             Ok(State::Live(live)) => Ok(live.clone()),
             _ => Err(NotConnected),
         }
+    }
+
+    pub(super) fn has_connection(&self) -> bool {
+        matches!(*self.shared.state.borrow(), State::Live(_))
+    }
+
+    /// Whether there is a connection; else one is being made from now on.
+    pub(super) fn is_live(&self) -> bool {
+        let live = self.has_connection();
+        if !live {
+            self.see_to_connecting();
+        }
+        live
     }
 
     /// Whether the circuit is open: there is no connection, and one is being made.
@@ -318,9 +346,10 @@ impl fmt::Display for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let info = self.client.get_connection_info();
         let database = info.redis_settings().db();
-        match &self.settings.sentinels {
-            Some(sentinels) => write!(f, "{sentinels} database {database}"),
-            None => write!(f, "{} database {database}", info.addr()),
+        match (self.sentinels(), self.role) {
+            (Some(sentinels), _) => write!(f, "{sentinels} database {database}"),
+            (None, Role::Replica) => write!(f, "the replica {}", info.addr()),
+            (None, _) => write!(f, "{} database {database}", info.addr()),
         }
     }
 }
@@ -357,7 +386,9 @@ impl Shared {
             *lock(&self.why) = Some(error.clone());
             let was_new = matches!(*self.state.borrow(), State::New);
             self.turn(State::Down);
-            if was_new {
+            if was_new && self.role == Role::Replica {
+                tracing::warn!(server = %self, %error, "cannot connect to a replica of Redis; its master answers until it is there");
+            } else if was_new {
                 tracing::error!(server = %self, %error, "cannot connect to Redis; the sources answer until it is there");
             } else {
                 tracing::debug!(server = %self, %error, "cannot connect to Redis");
@@ -377,7 +408,11 @@ impl Shared {
         });
         if first {
             *lock(&self.why) = Some(error.to_owned());
-            tracing::error!(server = %self, %error, "connection to Redis lost; the sources answer until it is back");
+            if self.role == Role::Replica {
+                tracing::warn!(server = %self, %error, "connection to a replica of Redis lost; its master answers until it is back");
+            } else {
+                tracing::error!(server = %self, %error, "connection to Redis lost; the sources answer until it is back");
+            }
         }
         first
     }
@@ -394,6 +429,8 @@ impl Shared {
     /// again runs on, with a past that is not its own. A replica is refused, since it lags.
     async fn handshake(&self) -> Result<Live, String> {
         let described = |error| described_unsaid(&error);
+        let suffered = self.settings.control.suffer().await;
+        suffered.map_err(|fault| fault.to_string())?;
         // With the certificates, which are part of its address.
         let mut info = self.client.get_connection_info().clone();
         let told = self.ask_sentinels().await?;
@@ -403,7 +440,7 @@ impl Shared {
         let address = info.addr().clone();
         let heard = Arc::new(AtomicU64::new(0));
         let (mut connection, can_push) = self.open(info, heard.clone()).await.map_err(described)?;
-        let can_push = can_push && self.role != Role::Node;
+        let can_push = can_push && matches!(self.role, Role::Only | Role::Home);
         let (server, replication): (String, String) = redis::pipe()
             .cmd("INFO")
             .arg("server")
@@ -412,21 +449,29 @@ impl Shared {
             .query_async(&mut connection)
             .await
             .map_err(described)?;
-        if self.role == Role::Only && field(&server, "redis_mode") == Some("cluster") {
+        let in_cluster = field(&server, "redis_mode") == Some("cluster");
+        if self.role == Role::Only && in_cluster {
             return Err(
                 "the server is a node of a cluster: name it with redis_cluster or REDIS_CLUSTER, and not as a single server".to_owned(),
             );
         }
+        if self.role == Role::Replica && in_cluster {
+            // Else it would redirect all that it is asked to its master.
+            let readonly = redis::cmd("READONLY");
+            let told = readonly.exec_async(&mut connection).await;
+            told.map_err(described)?;
+        }
         self.probe(&mut connection).await.map_err(described)?;
         let run = field(&server, "run_id").ok_or("the server has no run id")?;
         let history = field(&replication, "master_replid").unwrap_or_default();
-        if field(&replication, "role") != Some("master") {
-            return Err(watching::REPLICA.to_owned());
+        if let Some(unfit) = self.unfit(&replication) {
+            return Err(unfit.to_owned());
         }
         if told.is_some_and(|told| !told.by_most) && !watching::is_followed(&replication) {
             return Err(watching::ALONE.to_owned());
         }
         let incarnation = match self.settings.on_restart {
+            _ if self.role == Role::Replica => Vec::new(), // no stamp is made of what it tells
             // Short, as each stamp takes it along.
             OnRestart::Discard => xxh3_128(format!("{run} {history}").as_bytes())
                 .to_le_bytes()
@@ -451,6 +496,7 @@ impl Shared {
             failed: AtomicU64::new(0),
         };
         self.tell_again(&live, run).await.map_err(described)?;
+        self.note_followers(&replication);
         Ok(live)
     }
 
@@ -531,6 +577,7 @@ impl Shared {
         mut connection: MultiplexedConnection,
         heard: &AtomicU64,
     ) -> Result<(), RedisError> {
+        self.settings.control.suffer().await?;
         let sent = self.settings.near.now();
         let counted: Option<u64> = redis::Cmd::get(pushes(&self.settings.prefix))
             .query_async(&mut connection)

@@ -170,6 +170,13 @@ impl Redis {
     }
 
     async fn read_alone(&self, at: Address<'_>, patience: Duration) -> Result<Seen, StoreError> {
+        if self.reads_replicas() {
+            let seen = Box::pin(self.read_vouched(&[at], patience)).await;
+            return seen
+                .into_iter()
+                .next()
+                .unwrap_or(Err(StoreError::Unreachable));
+        }
         if self.nodes.is_cluster() {
             return Box::pin(self.read_apart(at, patience)).await;
         }

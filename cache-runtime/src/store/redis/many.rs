@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use redis::{RedisError, Value};
+use redis::{Cmd, RedisError, Value};
 
 use super::link::Live;
 use super::looking::command;
@@ -14,6 +14,7 @@ use super::nodes::Zone;
 use super::sending::{Command, Reply, refused};
 use super::told::Told;
 use super::{NOT_A_STRING, ROOT_NAME, Redis, tag_field, unexpected};
+use crate::envelope::HEADER;
 use crate::generations::{self, Field, ROOT, Stamp};
 use crate::store::{Address, Seen, StoreError};
 
@@ -35,7 +36,7 @@ type Hash<'a> = (Zone, Option<&'a str>);
 type Values = Result<(Vec<Value>, Arc<Live>), StoreError>;
 
 /// What is stored under a key, and who told it.
-type Entry = Result<(Option<Bytes>, Arc<Live>), StoreError>;
+pub(super) type Entry = Result<(Option<Bytes>, Arc<Live>), StoreError>;
 
 /// The fields of one hash, each once.
 #[derive(Default)]
@@ -161,7 +162,7 @@ fn stamp(
 }
 
 impl Redis {
-    /// The entries of all of `ats`, and the stamps that they must carry: `MGET`, or in a cluster `GET` of each, and one `HMGET` for each domain.
+    /// The entries of all of `ats`, and the stamps that they must carry.
     pub(crate) async fn read_many(
         &self,
         ats: &[Address<'_>],
@@ -170,8 +171,21 @@ impl Redis {
         if ats.is_empty() {
             return Vec::new();
         }
+        match self.reads_replicas() {
+            true => Box::pin(self.read_vouched(ats, patience)).await,
+            false => self.read_masters(ats, &[], patience).await,
+        }
+    }
+
+    /// The same from masters: `MGET`, or in a cluster `GET` of each, and one `HMGET` for each domain; of those that are `vouched` for the heads alone, in place of the entries.
+    pub(super) async fn read_masters(
+        &self,
+        ats: &[Address<'_>],
+        vouched: &[bool],
+        patience: Duration,
+    ) -> Vec<Result<Seen, StoreError>> {
         let asked = Asked::of(self, ats);
-        let mut commands = self.gets(ats);
+        let mut commands = self.gets(ats, vouched);
         let gets = commands.len();
         for at in ats.iter().filter(|at| at.lives) {
             let entry = self.entry(at.key.as_str());
@@ -210,13 +224,19 @@ impl Redis {
         all
     }
 
-    /// Commands that get the entries: `MGET` is for one server alone.
-    fn gets(&self, ats: &[Address<'_>]) -> Vec<Command> {
+    /// Commands that get the entries, or the heads of those that are `vouched` for: `MGET` is for one server and whole entries alone.
+    pub(super) fn gets(&self, ats: &[Address<'_>], vouched: &[bool]) -> Vec<Command> {
         let names = ats.iter().map(|at| self.entry(at.key.as_str()));
-        if self.nodes.is_cluster() {
-            return names
-                .map(|name| self.command(&name, command("GET", &name, 0)))
-                .collect();
+        if self.nodes.is_cluster() || vouched.contains(&true) {
+            let vouched = vouched.iter().copied().chain(std::iter::repeat(false));
+            let get = |(name, vouched): (String, bool)| {
+                let get = match vouched {
+                    true => Cmd::getrange(&name, 0, HEADER as isize - 1),
+                    false => command("GET", &name, 0),
+                };
+                self.command(&name, get)
+            };
+            return names.zip(vouched).map(get).collect();
         }
         let mut command = redis::cmd("MGET");
         for name in names {
@@ -227,7 +247,10 @@ impl Redis {
 }
 
 /// The entries that one `MGET` or so many `GET`s answer.
-fn entries(replies: impl Iterator<Item = Result<Reply, StoreError>>, keys: usize) -> Vec<Entry> {
+pub(super) fn entries(
+    replies: impl Iterator<Item = Result<Reply, StoreError>>,
+    keys: usize,
+) -> Vec<Entry> {
     let one = |value, by| match found(value) {
         Ok(entry) => Ok((entry, by)),
         Err(error) => Err(refused(&error)),

@@ -6,6 +6,7 @@
 mod cluster;
 mod connection;
 mod map;
+mod replicas;
 mod slots;
 
 use std::sync::Arc;
@@ -15,10 +16,11 @@ use redis::{Client, RedisError};
 use self::cluster::Cluster;
 pub(super) use self::connection::Connection;
 pub(super) use self::map::standing;
+pub(super) use self::replicas::Replicas;
 pub(super) use self::slots::{Slot, Zone};
 use super::link::{Link, Live, NotConnected, Role, Settings};
 use super::looking::Lookups;
-use super::server::Servers;
+use super::server::{Reading, Servers};
 use crate::store::TOGETHER;
 
 /// All servers behind a cache.
@@ -33,6 +35,8 @@ pub(super) enum Nodes {
 pub(super) struct Node {
     pub(super) link: Link,
     pub(super) lookups: Arc<Lookups>,
+    /// Of a master, where replicas are read.
+    pub(super) replicas: Option<Arc<Replicas>>,
 }
 
 /// Where an operation is done.
@@ -114,6 +118,14 @@ impl Nodes {
         }
     }
 
+    /// The same as far as they are known; takes no time.
+    pub(super) fn known_masters(&self) -> Vec<Arc<Node>> {
+        match self {
+            Self::One(node) => vec![node.clone()],
+            Self::Cluster(cluster) => cluster.known_masters(),
+        }
+    }
+
     /// Whether it is known who serves what.
     pub(super) fn is_known(&self) -> bool {
         match self {
@@ -173,9 +185,19 @@ impl Nodes {
 
 impl Node {
     fn new(client: Client, settings: Arc<Settings>, role: Role) -> Arc<Self> {
+        let is_read =
+            matches!(role, Role::Only | Role::Node) && settings.reading != Reading::Master;
+        let replicas = is_read.then(|| Arc::new(Replicas::new(client.clone(), settings.clone())));
+        if let (Some(replicas), Reading::At(places)) = (&replicas, &settings.reading) {
+            replicas.adopt(places.clone());
+        }
+        // A cluster tells of them itself, by the addresses that are to be used.
+        let told = role == Role::Only && settings.reading == Reading::Told;
+        let followers = replicas.clone().filter(|_| told);
         Arc::new(Self {
-            link: Link::new(client, settings, role),
+            link: Link::new(client, settings, role, followers),
             lookups: Lookups::new(TOGETHER),
+            replicas,
         })
     }
 }

@@ -190,7 +190,7 @@ impl Redis {
     }
 
     /// A cache may have a prefix that begins with this one: its own names stay too.
-    fn keep_entries(&self, names: &mut Vec<String>) {
+    pub(super) fn keep_entries(&self, names: &mut Vec<String>) {
         names.retain(|name| name[self.prefix.len()..].split(':').all(is_of_key));
     }
 

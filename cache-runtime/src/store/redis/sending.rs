@@ -10,6 +10,7 @@ use super::attempt::{is_elsewhere, is_of_server};
 use super::link::{self, Live};
 use super::nodes::{Node, Place, Reached, Slot};
 use super::script::{self, Script};
+use super::vouching::Picked;
 use super::{Redis, StoreError};
 
 /// A command, and where it belongs.
@@ -92,13 +93,47 @@ impl Redis {
             }
             patience = patience.saturating_sub(began.elapsed());
         }
-        let groups = self.grouped(commands);
+        let groups = grouped(commands, |slot| {
+            let node = self.nodes.known(slot);
+            if node.is_none() {
+                self.nodes.doubt();
+            }
+            node
+        });
         let left = || until.saturating_duration_since(Instant::now());
         let mut replies = vec![Err(StoreError::Unreachable); all];
-        match &groups[..] {
+        self.send_groups(&groups, &mut replies, patience, retries)
+            .await;
+        if self.nodes.is_cluster() {
+            Box::pin(self.send_again(&groups, &mut replies, &left, retries)).await;
+        }
+        replies
+    }
+
+    /// Sends reads to the replicas that were picked, once. What they do not serve is not looked for elsewhere.
+    pub(super) async fn send_to_replicas(
+        &self,
+        commands: Vec<Command>,
+        mut picked: Picked,
+        patience: Duration,
+    ) -> Replies {
+        let mut replies = vec![Err(StoreError::Unreachable); commands.len()];
+        let groups = grouped(commands, |slot| picked.at(&self.nodes, slot));
+        self.send_groups(&groups, &mut replies, patience, 0).await;
+        replies
+    }
+
+    async fn send_groups(
+        &self,
+        groups: &[Group],
+        replies: &mut Replies,
+        patience: Duration,
+        retries: u32,
+    ) {
+        match groups {
             [group] => {
                 let answers = self.send_group(group, patience, retries).await;
-                sort(&mut replies, group, answers);
+                sort(replies, group, answers);
             }
             groups => {
                 let answers = groups
@@ -106,45 +141,10 @@ impl Redis {
                     .map(|group| self.send_group(group, patience, retries));
                 let answers = Box::pin(join_all(answers)).await;
                 for (group, answers) in groups.iter().zip(answers) {
-                    sort(&mut replies, group, answers);
+                    sort(replies, group, answers);
                 }
             }
         }
-        if self.nodes.is_cluster() {
-            Box::pin(self.send_again(&groups, &mut replies, &left, retries)).await;
-        }
-        replies
-    }
-
-    /// By the nodes that are known to serve them. What nobody serves is in no group.
-    fn grouped(&self, commands: Vec<Command>) -> Vec<Group> {
-        let all = commands.len();
-        let mut groups: Vec<Group> = Vec::with_capacity(1);
-        for (at, command) in commands.into_iter().enumerate() {
-            let Some(node) = self.nodes.known(command.slot) else {
-                self.nodes.doubt();
-                continue;
-            };
-            let known = groups
-                .iter()
-                .position(|group| Arc::ptr_eq(&group.node, &node));
-            let place = known.unwrap_or(groups.len());
-            if known.is_none() {
-                groups.push(Group {
-                    node,
-                    commands: Pipeline::with_capacity(all - at),
-                    scripts: Vec::with_capacity(all - at),
-                    slots: Vec::with_capacity(all - at),
-                    places: Vec::with_capacity(all - at),
-                });
-            }
-            let group = &mut groups[place];
-            group.commands.add_command(command.command);
-            group.scripts.push(command.script);
-            group.slots.push(command.slot);
-            group.places.push(at);
-        }
-        groups
     }
 
     async fn send_group(
@@ -212,6 +212,39 @@ impl Redis {
             replies[at] = reply;
         }
     }
+}
+
+/// By the nodes that are found for their slots. What none is found for is in no group.
+fn grouped(
+    commands: Vec<Command>,
+    mut node_of: impl FnMut(Slot) -> Option<Arc<Node>>,
+) -> Vec<Group> {
+    let all = commands.len();
+    let mut groups: Vec<Group> = Vec::with_capacity(1);
+    for (at, command) in commands.into_iter().enumerate() {
+        let Some(node) = node_of(command.slot) else {
+            continue;
+        };
+        let known = groups
+            .iter()
+            .position(|group| Arc::ptr_eq(&group.node, &node));
+        let place = known.unwrap_or(groups.len());
+        if known.is_none() {
+            groups.push(Group {
+                node,
+                commands: Pipeline::with_capacity(all - at),
+                scripts: Vec::with_capacity(all - at),
+                slots: Vec::with_capacity(all - at),
+                places: Vec::with_capacity(all - at),
+            });
+        }
+        let group = &mut groups[place];
+        group.commands.add_command(command.command);
+        group.scripts.push(command.script);
+        group.slots.push(command.slot);
+        group.places.push(at);
+    }
+    groups
 }
 
 async fn answers(

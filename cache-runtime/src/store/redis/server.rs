@@ -6,6 +6,7 @@ use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
 
 use super::sentinel::{Place, Sentinels};
 use super::tls::Certificates;
+use crate::policy::ReadFrom;
 
 /// Where sentinels listen unless it is said.
 const SENTINEL_PORT: u16 = 26379;
@@ -22,6 +23,8 @@ pub(crate) struct Server {
     pub(crate) password: Option<String>,
     pub(crate) database: Option<i64>,
     pub(crate) certificates: Certificates,
+    /// As the environment says.
+    pub(crate) read_from: ReadFrom,
 }
 
 /// What a cache talks to, not connected yet.
@@ -39,6 +42,16 @@ impl Servers {
             Self::Cluster(_) => 0,
         }
     }
+}
+
+/// Which replicas are read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// None.
+    Master,
+    /// Those that the master, or the cluster, tells of.
+    Told,
+    At(Vec<Place>),
 }
 
 /// Where a server is.
@@ -63,6 +76,7 @@ impl Server {
             password: None,
             database: None,
             certificates: Certificates::default(),
+            read_from: ReadFrom::default(),
         }
     }
 
@@ -166,6 +180,30 @@ impl Server {
         let info = self.info()?;
         let (name, _) = place(info.addr()).unwrap_or_default();
         Ok(Some(Sentinels::new(name.to_owned(), clients)))
+    }
+
+    /// Which of its replicas are read.
+    pub(crate) fn reading(&self, from: &ReadFrom) -> Result<Reading, String> {
+        let addresses = match from {
+            ReadFrom::Master => return Ok(Reading::Master),
+            ReadFrom::Replicas => return Ok(Reading::Told),
+            ReadFrom::ReplicasAt(addresses) => addresses,
+        };
+        if matches!(self.address, At::Cluster(_)) {
+            return Err("a Redis Cluster tells of its replicas itself: name none".to_owned());
+        }
+        let places = addresses.iter().map(|address| {
+            // What else a URL says is the master's.
+            let plain = !address.contains(['/', '@', '?', '#']);
+            let info = plain.then(|| At::of_url(&format!("redis://{address}")).ok());
+            let info = info.flatten()?;
+            place(info.addr()).map(|(host, port)| (host.to_owned(), port))
+        });
+        let places: Option<Vec<_>> = places.collect();
+        places
+            .filter(|places| !places.is_empty())
+            .map(Reading::At)
+            .ok_or_else(|| "replicas are named by `host:port`, one at least".to_owned())
     }
 
     /// Whether it is spoken to over TLS; `None` where the URL cannot be used.
@@ -297,10 +335,9 @@ pub(super) fn place(address: &ConnectionAddr) -> Option<(&str, u16)> {
 /// The same way to another host and port.
 pub(super) fn elsewhere(info: &ConnectionInfo, place: &Place) -> ConnectionInfo {
     let mut address = info.addr().clone();
-    if let ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } =
-        &mut address
-    {
-        (*host, *port) = place.clone();
+    match &mut address {
+        ConnectionAddr::TcpTls { host, port, .. } => (*host, *port) = place.clone(),
+        address => *address = ConnectionAddr::Tcp(place.0.clone(), place.1),
     }
     info.clone().set_addr(address)
 }

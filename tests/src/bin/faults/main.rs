@@ -1,4 +1,4 @@
-//! What a caller notices of each fault of Redis: the table of README's "When Redis is away".
+//! What a caller notices of each fault of Redis: the table of docs/failures.md.
 //!
 //! ```text
 //! cargo run --release -p cache-tests --bin faults [-- FAULT…] [--json]

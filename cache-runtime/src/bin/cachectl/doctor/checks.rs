@@ -105,7 +105,7 @@ impl Found {
                 "rights",
                 refused,
                 why,
-                "give the user `~prefix:*` and the commands that the README lists (ACL SETUSER)",
+                "give the user `~prefix:*` and the commands that docs/security.md lists (ACL SETUSER)",
             ),
         }
     }
@@ -299,7 +299,7 @@ pub(super) fn no_connection(problem: String) -> Check {
             "name the primary: a replica lags, and cannot be invalidated"
         }
         () if problem.contains("NOPERM") => {
-            "give the user `~prefix:*`, INFO and the commands that the README lists (ACL SETUSER)"
+            "give the user `~prefix:*`, INFO and the commands that docs/security.md lists (ACL SETUSER)"
         }
         () if problem.contains("LOADING") => "wait until the server has read its data",
         () => "start the server, or correct REDIS_URL; look at firewalls, TLS and certificates",

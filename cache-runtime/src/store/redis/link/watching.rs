@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use futures_util::future::{pending, try_join};
 
-use super::{Live, Shared, described_unsaid, field};
-use crate::store::redis::sentinel::Told;
+use super::{Live, Role, Shared, described_unsaid, field};
+use crate::store::redis::sentinel::{Place, Sentinels, Told};
 use crate::store::redis::server;
 use crate::sync::atomic::Ordering;
 
@@ -22,6 +22,8 @@ const EVERY: Duration = Duration::from_secs(1);
 const LAG: u64 = 10;
 
 pub(super) const REPLICA: &str = "the server is a replica";
+const MASTER: &str = "the server is no replica";
+const LOST: &str = "the replica has lost its master";
 pub(super) const ALONE: &str = "neither most of the sentinels nor a replica know it for the master";
 
 impl Shared {
@@ -29,7 +31,7 @@ impl Shared {
     pub(super) async fn watch(&self, live: &Arc<Live>) {
         loop {
             let told = async {
-                match &self.settings.sentinels {
+                match self.sentinels() {
                     Some(sentinels) => sentinels.news().await,
                     None => pending().await,
                 }
@@ -43,9 +45,33 @@ impl Shared {
         }
     }
 
+    /// Whoever says where this server is.
+    pub(super) fn sentinels(&self) -> Option<&Sentinels> {
+        let sentinels = self.settings.sentinels.as_ref();
+        sentinels.filter(|_| self.role != Role::Replica)
+    }
+
+    /// Why the server is none for this, by what it says of its replication.
+    pub(super) fn unfit(&self, replication: &str) -> Option<&'static str> {
+        let is_master = field(replication, "role") == Some("master");
+        let follows = field(replication, "master_link_status") == Some("up");
+        match self.role {
+            Role::Replica if is_master => Some(MASTER),
+            Role::Replica if !follows => Some(LOST),
+            Role::Replica => None,
+            _ => (!is_master).then_some(REPLICA),
+        }
+    }
+
+    pub(super) fn note_followers(&self, replication: &str) {
+        if let Some(replicas) = &self.followers {
+            replicas.adopt(followers(replication).collect());
+        }
+    }
+
     /// Who is the master, where there are sentinels. They have half of the time that there is for connecting.
     pub(super) async fn ask_sentinels(&self) -> Result<Option<Told>, &'static str> {
-        match &self.settings.sentinels {
+        match self.sentinels() {
             Some(sentinels) => sentinels
                 .ask(self.settings.connect_timeout / 2)
                 .await
@@ -78,7 +104,11 @@ impl Shared {
     async fn examine(&self, live: &Live) -> Result<bool, String> {
         let mut connection = live.connection();
         let mut info = redis::cmd("INFO");
-        let asked = info.arg("replication").query_async(&mut connection);
+        info.arg("replication");
+        let asked = async {
+            self.settings.control.suffer().await?;
+            info.query_async(&mut connection).await
+        };
         let replication: String =
             match tokio::time::timeout(self.settings.connect_timeout, asked).await {
                 Ok(Ok(replication)) => {
@@ -99,9 +129,10 @@ impl Shared {
                     };
                 }
             };
-        if field(&replication, "role") != Some("master") {
-            return Err(REPLICA.to_owned());
+        if let Some(unfit) = self.unfit(&replication) {
+            return Err(unfit.to_owned());
         }
+        self.note_followers(&replication);
         let history = field(&replication, "master_replid").unwrap_or_default();
         if !live.incarnation.is_empty() && history != live.history {
             return Err("the server's replication id is another one".to_owned());
@@ -110,21 +141,33 @@ impl Shared {
     }
 }
 
-/// Whether a replica has lately been heard of, by what `INFO replication` says: `slave0:ip=…,port=…,state=online,offset=…,lag=0`.
+/// Whether a replica has lately been heard of.
 pub(super) fn is_followed(replication: &str) -> bool {
-    let mut replicas = replication.lines().filter(|line| line.starts_with("slave"));
-    let fresh = |line: &str| {
-        let fields: Vec<_> = line.trim_end().split(',').collect();
-        let lag = fields.iter().find_map(|field| field.strip_prefix("lag="));
-        fields.contains(&"state=online")
-            && lag.is_some_and(|lag| lag.parse().is_ok_and(|lag: u64| lag <= LAG))
-    };
-    replicas.any(fresh)
+    followers(replication).next().is_some()
+}
+
+/// The replicas that have lately been heard of, by what `INFO replication` says: `slave0:ip=…,port=…,state=online,offset=…,lag=0`.
+fn followers(replication: &str) -> impl Iterator<Item = Place> {
+    let replicas = replication.lines().filter_map(|line| {
+        let (name, fields) = line.trim_end().split_once(':')?;
+        name.starts_with("slave").then_some(fields)
+    });
+    replicas.filter_map(|fields| {
+        let of = |name: &str| {
+            let fields = fields.split(',').filter_map(|field| field.split_once('='));
+            fields.into_iter().find(|(known, _)| *known == name)
+        };
+        let (_, host) = of("ip")?;
+        let lag: u64 = of("lag")?.1.parse().ok()?;
+        let is_fresh = of("state")?.1 == "online" && lag <= LAG;
+        let place = (host.to_owned(), of("port")?.1.parse().ok()?);
+        is_fresh.then_some(place)
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::is_followed;
+    use super::{followers, is_followed};
 
     #[test]
     fn replicas_that_are_there_are_counted() {
@@ -133,6 +176,8 @@ mod tests {
                 "role:master\r\nslave0:ip=::1,port=6380,state={state},offset=14,lag={lag}{more}\r\n"
             )
         };
+        let known: Vec<_> = followers(&one("online", 0, "")).collect();
+        assert_eq!(known, [("::1".to_owned(), 6380)]);
         assert!(is_followed(&one("online", 0, "")) && is_followed(&one("online", 10, "")));
         // Valkey says more.
         assert!(is_followed(&one("online", 1, ",type=replica")));

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::map::{Address, Map, Told};
 use super::{Node, Slot};
 use crate::store::redis::link::{NotConnected, Role, Settings, described_unsaid};
-use crate::store::redis::pushes;
+use crate::store::redis::{pushes, server};
 use crate::sync::{Mutex, lock};
 
 /// How often the cluster is asked who serves what, also while nothing is wrong.
@@ -92,6 +92,13 @@ impl Cluster {
     pub(super) async fn masters(&self) -> Result<Vec<Arc<Node>>, NotConnected> {
         let map = self.map().await?;
         Ok(map.nodes().map(|(_, node)| node.clone()).collect())
+    }
+
+    /// The same as far as they are known.
+    pub(super) fn known_masters(&self) -> Vec<Arc<Node>> {
+        let map = self.shared.map.load();
+        let nodes = map.iter().flat_map(|map| map.nodes());
+        nodes.map(|(_, node)| node.clone()).collect()
     }
 
     /// The connection that hears of invalidations: to the node that counts them.
@@ -320,6 +327,11 @@ impl Shared {
             kept.or_else(|| strangers.remove(address))
                 .or_else(|| self.new_node(address, Role::Node))
         });
+        for (address, node) in map.nodes() {
+            if let Some(replicas) = &node.replicas {
+                replicas.adopt(told.replicas_of(address).map(Address::place).collect());
+            }
+        }
         let changed = before.is_none_or(|before| !before.agrees(&map));
         let nodes = map.nodes().count();
         // What was noted meanwhile is noted again by the next one who is redirected.
@@ -374,22 +386,8 @@ impl Shared {
 
     /// A client of that node: as whom, and over TLS or not, as the first seed says.
     fn client(&self, address: &Address) -> Option<Client> {
-        let info = self.seeds.first()?.get_connection_info().clone();
-        let (host, port) = (address.host.clone(), address.port);
-        let there = match info.addr() {
-            ConnectionAddr::TcpTls {
-                insecure,
-                tls_params,
-                ..
-            } => ConnectionAddr::TcpTls {
-                host,
-                port,
-                insecure: *insecure,
-                tls_params: tls_params.clone(),
-            },
-            _ => ConnectionAddr::Tcp(host, port),
-        };
-        Client::open(info.set_addr(there)).ok()
+        let info = self.seeds.first()?.get_connection_info();
+        Client::open(server::elsewhere(info, &address.place())).ok()
     }
 }
 

@@ -7,6 +7,7 @@ use redis::{ErrorKind, RedisError, Value};
 
 use super::{Node, Slot};
 use crate::store::redis::link::field;
+use crate::store::redis::sentinel::Place;
 
 /// Host and port.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -26,6 +27,10 @@ impl Address {
     pub(super) fn parse(text: &str, said_by: &str) -> Option<Self> {
         let (host, port) = text.rsplit_once(':')?;
         Some(Self::of(host, port.parse().ok()?, said_by))
+    }
+
+    pub(super) fn place(&self) -> Place {
+        (self.host.clone(), self.port)
     }
 
     fn of(host: &str, port: u16, said_by: &str) -> Self {
@@ -129,6 +134,8 @@ pub(super) struct Told {
     /// First and last slot, and who serves them.
     ranges: Vec<(u16, u16, Address)>,
     peers: Vec<Address>,
+    /// Masters, and who replicates them.
+    replicas: Vec<(Address, Address)>,
 }
 
 impl Told {
@@ -147,11 +154,15 @@ impl Told {
         let Value::Array(slots) = slots else {
             return Err(unreadable());
         };
-        let mut peers = Vec::new();
-        let ranges: Option<Vec<_>> = slots
-            .into_iter()
-            .map(|range| one(range, said_by, &mut peers))
-            .collect();
+        let (mut peers, mut replicas) = (Vec::new(), Vec::new());
+        let ranges = slots.into_iter().map(|range| {
+            let (first, last, master, others) = one(range, said_by)?;
+            peers.push(master.clone());
+            peers.extend_from_slice(&others);
+            replicas.extend(others.into_iter().map(|replica| (master.clone(), replica)));
+            Some((first, last, master))
+        });
+        let ranges: Option<Vec<_>> = ranges.collect();
         peers.sort_unstable();
         peers.dedup();
         Ok(Self {
@@ -160,12 +171,18 @@ impl Told {
                 .filter(|ranges| !ranges.is_empty())
                 .ok_or_else(unreadable)?,
             peers,
+            replicas,
         })
+    }
+
+    pub(super) fn replicas_of(&self, master: &Address) -> impl Iterator<Item = &Address> {
+        let replicas = self.replicas.iter();
+        replicas.filter_map(move |(of, replica)| (of == master).then_some(replica))
     }
 }
 
 /// `[first, last, [host, port, …], replicas…]`.
-fn one(range: Value, said_by: &str, peers: &mut Vec<Address>) -> Option<(u16, u16, Address)> {
+fn one(range: Value, said_by: &str) -> Option<(u16, u16, Address, Vec<Address>)> {
     let Value::Array(range) = range else {
         return None;
     };
@@ -183,12 +200,12 @@ fn one(range: Value, said_by: &str, peers: &mut Vec<Address>) -> Option<(u16, u1
         let port = u16::try_from(*port).ok()?;
         Some(Address::of(&host.unwrap_or_default(), port, said_by))
     };
-    peers.extend(nodes.iter().filter_map(address));
-    let master = address(nodes.first()?)?;
+    let (master, replicas) = nodes.split_first()?;
     Some((
         u16::try_from(*first).ok()?,
         u16::try_from(*last).ok()?,
-        master,
+        address(master)?,
+        replicas.iter().filter_map(address).collect(),
     ))
 }
 
@@ -214,7 +231,12 @@ mod tests {
         let range =
             |first, last, master| Value::Array(vec![Value::Int(first), Value::Int(last), master]);
         let slots = Value::Array(vec![
-            range(0, 99, node(bulk("10.0.0.7"), 7001)),
+            Value::Array(vec![
+                Value::Int(0),
+                Value::Int(99),
+                node(bulk("10.0.0.7"), 7001),
+                node(bulk("10.0.0.8"), 7003),
+            ]),
             range(100, 100, node(Value::Nil, 7002)),
             range(200, 16_383, node(bulk(""), 7002)),
         ]);
@@ -227,7 +249,10 @@ mod tests {
         };
         assert_eq!(told.ranges[1], (100, 100, here.clone()));
         assert_eq!(told.ranges[2], (200, 16_383, here));
-        assert_eq!(told.ranges[0].2.to_string(), "10.0.0.7:7001");
+        let master = &told.ranges[0].2;
+        assert_eq!(master.to_string(), "10.0.0.7:7001");
+        let replicas: Vec<_> = told.replicas_of(master).map(Address::to_string).collect();
+        assert_eq!(replicas, ["10.0.0.8:7003"]);
         for (info, slots) in [
             ("cluster_state:fail\r\n", slots),
             (info, Value::Nil),
