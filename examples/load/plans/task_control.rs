@@ -15,7 +15,7 @@ pub(crate) const PLAN: Plan = Plan {
 };
 
 /// Those that somebody still works at, of 40,000.
-const TASKS: u64 = 5_000;
+const TASKS: u64 = 2_000;
 const PROJECTS: u64 = 40;
 
 /// A task, and its project.

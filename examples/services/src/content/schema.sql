@@ -53,7 +53,7 @@ INSERT INTO users VALUES
 WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 10000)
 INSERT INTO tasks
 SELECT 'd0000000-0000-4000-8000-' || substr(CAST(1000000000000 + n AS TEXT), 2), 'write about subject ' || (n % 613), 'topic-' || (n % 40),
-       CASE n % 10 WHEN 0 THEN 'pending' WHEN 1 THEN 'failed' ELSE 'done' END, n % 4
+       CASE n % 20 WHEN 0 THEN 'pending' WHEN 1 THEN 'failed' ELSE 'done' END, n % 4
 FROM number;
 
 WITH RECURSIVE number (n) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT n + 1 FROM number WHERE n < 100000)

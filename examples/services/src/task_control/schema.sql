@@ -26,6 +26,6 @@ FROM number;
 
 WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 100000)
 INSERT INTO changes
-SELECT '7a000000-0000-4000-8000-' || substr(CAST(1000000000001 + n % 40000 AS TEXT), 2), 1 + n / 40000, 'author-' || (n % 31),
+SELECT '7a000000-0000-4000-8000-' || substr(CAST(1000000000001 + (n - 1) % 40000 AS TEXT), 2), 1 + (n - 1) / 40000, 'author-' || (n % 31),
        CASE n % 3 WHEN 0 THEN 'pending' ELSE 'running' END
 FROM number;

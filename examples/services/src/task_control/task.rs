@@ -141,7 +141,7 @@ async fn note(
     change: &Change,
 ) -> Result<(), sqlx::Error> {
     let sql = "INSERT INTO changes (task_id, number, author, status)
-               SELECT $1, 1 + count(*), $2, $3 FROM changes WHERE task_id = $4";
+               SELECT $1, COALESCE(max(number), 0) + 1, $2, $3 FROM changes WHERE task_id = $4";
     let query = sqlx::query(sql)
         .bind(id.to_string())
         .bind(change.author.clone())
