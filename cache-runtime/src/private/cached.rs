@@ -153,13 +153,22 @@ impl<'a, R, S: Shape<R>> Course<'a, R, S> {
                         return Poll::Pending;
                     };
                     let UnderWay {
-                        session,
+                        mut session,
                         loading,
                         body,
                     } = *under_way;
-                    let ended = shell.ended(&session, loading, &answer, body.given_up);
-                    self.loaded = Some(answer);
-                    At::Ending(session.ending(ended))
+                    match shell.ended(&session, loading, &answer, body.given_up) {
+                        // Nobody waits for it, and it is not stored: what calls are while Redis is away.
+                        Ended::Alone => {
+                            let answer = shell.answer(&mut session, answer);
+                            session.answered();
+                            return Poll::Ready(answer);
+                        }
+                        ended => {
+                            self.loaded = Some(answer);
+                            At::Ending(session.ending(ended))
+                        }
+                    }
                 }
                 Next::Answer(mut session) => {
                     let Some(answer) = self.loaded.take() else {

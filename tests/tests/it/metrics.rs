@@ -291,5 +291,8 @@ async fn the_text_is_as_prometheus_wants_it() {
             said.status.success() && out.is_empty() && error.is_empty(),
             "{out}{error}\n{text}"
         );
+        // Several figures are one metric: its text is that of all of them.
+        let hits = "# HELP cache_hits_total Look-ups answered from the cache.";
+        assert!(text.contains(hits), "{text}");
     }
 }

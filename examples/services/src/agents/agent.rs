@@ -55,7 +55,7 @@ async fn agent_by_name(#[skip] db: &Db, name: &str) -> Result<Option<Agent>, sql
         .await
 }
 
-/// Of an agent that is not there nothing is old.
+/// Of an agent that is not there no name is known, and nothing under a name is old.
 #[invalidates(agent(id), agent_by_name(&result.name), agents())]
 async fn set_status(db: &Db, id: Uuid, status: &str) -> Result<Option<Agent>, sqlx::Error> {
     let sql = "UPDATE agents SET status = $1 WHERE id = $2 RETURNING *";
