@@ -163,7 +163,7 @@ fn collect<F: Future>(work: F) -> impl Future<Output = (F::Output, Arc<Collector
     async {
         let collector = Arc::new(Collector {
             seen: Mutex::default(),
-            names: Names::default(),
+            names: Default::default(),
             outer: CURRENT.try_with(|outer| Arc::clone(outer)).ok(),
         });
         let scoped = Scoped::new(collector.clone());
